@@ -1,0 +1,64 @@
+# runner: build, test, install.  Everything made goes below $(BUILD).
+#   make            the program, build/runner
+#   make run        installs what is missing, builds, runs testdefs/ against real servers
+#   make test       installs what is missing, builds, runs all tests
+#   make check      the tests alone (VARIANT=asan: under the address and undefined-behaviour sanitizers)
+#   make install    PREFIX=/usr/local DESTDIR=
+# Variants: VARIANT=debug (the default), release, asan.
+
+VARIANT ?= debug
+BUILD   ?= build$(if $(filter-out debug,$(VARIANT)),/$(VARIANT))
+PREFIX  ?= /usr/local
+VERSION := 0.1
+
+PACKAGES := glib-2.0 libsystemd yaml-0.1 libpcre2-8 libpq libmariadb json-glib-1.0
+
+CC       ?= cc
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual -Wvla \
+            -Wno-unused-parameter -Wno-missing-field-initializers $(if $(CI),-Werror)
+FLAGS_debug   := -O1 -g
+FLAGS_release := -O2 -g -DNDEBUG
+FLAGS_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+CFLAGS_ALL    = -std=gnu11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -DG_LOG_DOMAIN='"runner"' -I. $(WARNINGS) $(FLAGS_$(VARIANT)) \
+                $(shell pkg-config --cflags $(PACKAGES)) $(CPPFLAGS) $(CFLAGS)
+LIBS          = $(shell pkg-config --libs $(PACKAGES))
+
+LIBRARY  := $(wildcard yamldef/*.c dbclient/*.c runner/*.c)
+COMMAND  := $(filter-out cmd/main.c,$(wildcard cmd/*.c))
+TESTS    := $(wildcard tests/test_*.c)
+TOOLS    := $(filter-out $(TESTS),$(wildcard tests/*.c))
+object    = $(patsubst %.c,$(BUILD)/%.o,$(1))
+TEST_PROGRAMS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TESTS))
+TOOL_PROGRAMS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TOOLS))
+
+.PHONY: all run test check programs-for-tests install clean deps
+all: $(BUILD)/runner
+
+$(BUILD)/libyamldef.a:  $(call object,$(wildcard yamldef/*.c))
+$(BUILD)/libdbclient.a: $(call object,$(wildcard dbclient/*.c))
+$(BUILD)/librunner.a:   $(call object,$(wildcard runner/*.c))
+$(BUILD)/libcmd.a:      $(call object,$(COMMAND))
+$(BUILD)/%.a:
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+# One way down: cmd -> runner -> (yamldef, dbclient).
+$(BUILD)/runner: $(BUILD)/cmd/main.o $(BUILD)/libcmd.a $(BUILD)/librunner.a $(BUILD)/libyamldef.a $(BUILD)/libdbclient.a
+	$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(LIBS) -lm
+
+$(TEST_PROGRAMS) $(TOOL_PROGRAMS): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/libcmd.a $(BUILD)/librunner.a $(BUILD)/libyamldef.a $(BUILD)/libdbclient.a
+	$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(LIBS) -lm
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+# The shipped profiles are part of the program.
+$(BUILD)/yamldef/engines.o: $(wildcard yamldef/engines/*.yaml)
+
+programs-for-tests: $(TEST_PROGRAMS) $(TOOL_PROGRAMS)
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
