@@ -1,0 +1,60 @@
+/* process.h - children: spawned, signalled by pidfd, reaped in one place.
+ *
+ * A worker is the subreaper of all it starts.  One reaper, driven by SIGCHLD, peeks (WNOWAIT), looks the pid up, and
+ * reaps by pid: a known child becomes a status in its Process, an adopted orphan is reaped and forgotten (tree.h tells
+ * what still lives).  No signal is ever sent to a stored pid, only to a pidfd or to a pid + start time that was looked
+ * up just before.
+ *
+ * A child starts in a session of its own, with an empty signal mask, default dispositions, descriptors 0 to 2 only, and
+ * dies with its parent (PDEATHSIG, set after the change of user, the parent checked again).
+ */
+#ifndef RUNNER_PROCESS_H
+#define RUNNER_PROCESS_H
+
+#include <sys/types.h>
+#include "runner/credentials.h"
+#include "runner/loop.h"
+
+typedef struct Process {
+  pid_t pid;
+  int pidfd;
+  guint64 start_time;            /* clock ticks after boot, as /proc tells: with the pid and the boot id an identity */
+  bool exited;
+  int status;                    /* a wait status, when exited */
+  gint64 exited_at;              /* CLOCK_MONOTONIC microseconds */
+  Cond changed;                  /* woken at its exit */
+} Process;
+
+typedef struct Spawn {
+  const char *const *argv;       /* argv[0] is a path */
+  const char *const *envp;       /* all of it: nothing is inherited */
+  const char *cwd;
+  int in, out, err;              /* in -1: /dev/null */
+  const Credentials *as;         /* NULL: who we are */
+  bool foreground_group;         /* stays in the caller's session (a person's shell), default false */
+} Spawn;
+
+/* Once in a process that has children, after loop_new(): subreaper, SIGCHLD, the reaper. */
+void reaper_begin(void);
+
+/* NULL with error set when it could not be begun ("run '/usr/bin/x': No such file or directory"); once this returns, the
+ * exec has happened. Recorded in the registry. */
+Process *process_spawn(const Spawn *spawn, GError **error);
+/* false: it has ended already */
+bool process_signal(Process *process, int signo);
+WaitResult process_wait(Process *process, Deadline deadline);
+/* The process must have exited; otherwise it is killed first. NULL is allowed. */
+void process_free(Process *process);
+
+/* Runs fn in a forked child (copying trees, whatever would block the loop) and gives its exit status: 0 to 255, -1 when
+ * it was killed or the wait was cancelled or ran out (the child is killed then). What fn prints to stderr_text (may be NULL)
+ * through the descriptor it is given is handed back, at most 4 KiB. */
+int child_call(int (*fn)(int report_fd, gpointer data), gpointer data, Deadline deadline, char **report);
+
+/* "exited with status 1", "was killed by signal 11 (SIGSEGV)", "... (core dumped)"; newly allocated. */
+char *exit_text(int status);
+/* INT, SIGINT, int or a number; 0 when there is no such signal. "SIGINT" for 2. */
+int signal_number(const char *name);
+const char *signal_name(int signo);
+
+#endif
