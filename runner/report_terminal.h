@@ -1,0 +1,32 @@
+/* report_terminal.h - what a person sees: a line per test as it ends, failures in full, a summary with the failing names
+ * last.  On a terminal also what runs now, on which step, for how long (redrawn at most ten times a second); elsewhere plain
+ * lines, nothing redrawn.  Bytes of servers never reach the terminal as control characters.
+ */
+#ifndef RUNNER_REPORT_TERMINAL_H
+#define RUNNER_REPORT_TERMINAL_H
+
+#include "runner/record.h"
+
+typedef struct TerminalReport TerminalReport;
+
+typedef struct TerminalOptions {
+  int fd;                        /* where to */
+  bool colour, live;             /* terminal_wants_colour(), isatty */
+  int width;                     /* 0: 80 */
+  int verbose;                   /* 1: a line per step too */
+} TerminalOptions;
+
+/* --color auto|always|never, NO_COLOR, FORCE_COLOR, CLICOLOR_FORCE, TERM=dumb. */
+bool terminal_wants_colour(const char *when, int fd);
+int terminal_width(int fd);
+
+TerminalReport *terminal_report_new(const TerminalOptions *options, const RunRecord *record);
+void terminal_report_change(TerminalReport *report, const RecordChange *change);
+void terminal_report_tick(TerminalReport *report);          /* call about ten times a second when live */
+void terminal_report_say(TerminalReport *report, const char *text);   /* a message of the runner's own, above the live part */
+void terminal_report_end(TerminalReport *report);           /* the summary */
+void terminal_report_free(TerminalReport *report);
+/* false once the descriptor was closed or full (EPIPE): the run goes on, the exit status is not 0. */
+bool terminal_report_intact(const TerminalReport *report);
+
+#endif
