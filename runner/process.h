@@ -29,13 +29,15 @@ typedef struct Spawn {
   const char *const *argv;       /* argv[0] is a path */
   const char *const *envp;       /* all of it: nothing is inherited */
   const char *cwd;
-  int in, out, err;              /* in -1: /dev/null */
+  int in, out, err;              /* -1: /dev/null; they stay the caller's */
   const Credentials *as;         /* NULL: who we are */
   bool foreground_group;         /* stays in the caller's session (a person's shell), default false */
 } Spawn;
 
 /* Once in a process that has children, after loop_new(): subreaper, SIGCHLD, the reaper. */
 void reaper_begin(void);
+/* What SIGCHLD does, at once: for who kills faster than the loop turns. */
+void reaper_turn(void);
 
 /* NULL with error set when it could not be begun ("run '/usr/bin/x': No such file or directory"); once this returns, the
  * exec has happened. Recorded in the registry. */
@@ -43,18 +45,20 @@ Process *process_spawn(const Spawn *spawn, GError **error);
 /* false: it has ended already */
 bool process_signal(Process *process, int signo);
 WaitResult process_wait(Process *process, Deadline deadline);
-/* The process must have exited; otherwise it is killed first. NULL is allowed. */
+/* One that has not exited is killed, and reaped without being waited for.  NULL is allowed; nobody may be waiting. */
 void process_free(Process *process);
 
 /* Runs fn in a forked child (copying trees, whatever would block the loop) and gives its exit status: 0 to 255, -1 when
- * it was killed or the wait was cancelled or ran out (the child is killed then). What fn prints to stderr_text (may be NULL)
- * through the descriptor it is given is handed back, at most 4 KiB. */
+ * it was killed or could not be forked, or when the wait was cancelled or ran out (the child is killed then, and its end
+ * waited for).  fn has the caller's memory, but of its descriptors 0 to 2 only; what it writes to report_fd is handed
+ * back in *report (may be NULL), newly allocated, at most 4 KiB.  From a fiber. */
 int child_call(int (*fn)(int report_fd, gpointer data), gpointer data, Deadline deadline, char **report);
 
-/* "exited with status 1", "was killed by signal 11 (SIGSEGV)", "... (core dumped)"; newly allocated. */
+/* "exited with status 1", "was killed by signal 11 (SIGSEGV)", "... (SIGSEGV, core dumped)"; newly allocated. */
 char *exit_text(int status);
-/* INT, SIGINT, int or a number; 0 when there is no such signal. "SIGINT" for 2. */
+/* INT, SIGINT, int or a number; 0 when there is no such signal. */
 int signal_number(const char *name);
+/* "SIGINT" for 2; static. */
 const char *signal_name(int signo);
 
 #endif
