@@ -225,7 +225,7 @@ static const char *why_not(Deadline deadline) {
 bool dirs_copy(const char *from, const char *to, const Credentials *user, Deadline deadline, GError **error) {
   TreeWork work = {from, to, user};
   g_autofree char *message = NULL;
-  int status = child_call(copy_child, &work, deadline, &message);
+  int status = process_call(copy_child, &work, deadline, &message);
   if (status == 0) return true;
   return fail(error, "copy '%s' to '%s': %s", from, to, status < 0 ? why_not(deadline) : message);
 }
@@ -233,7 +233,7 @@ bool dirs_copy(const char *from, const char *to, const Credentials *user, Deadli
 bool dirs_remove(const char *path, Deadline deadline, GError **error) {
   TreeWork work = {path, NULL, NULL};
   g_autofree char *message = NULL;
-  int status = child_call(remove_child, &work, deadline, &message);
+  int status = process_call(remove_child, &work, deadline, &message);
   if (status == 0) return true;
   if (status < 0) return fail(error, "remove '%s': %s", path, why_not(deadline));
   return fail(error, "%s", message);

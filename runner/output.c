@@ -9,6 +9,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 #include "runner/fail.h"
+#include "runner/visible.h"
 
 #define WINDOW (1024 * 1024)
 #define OVERLAP (64 * 1024)
@@ -291,17 +292,6 @@ char *output_read(Output *output, guint64 from, gsize max, gsize *len) {
   return text;
 }
 
-static void append_visible(GString *shown, const char *bytes, gsize len) {
-  for (gsize i = 0; i < len;) {
-    gunichar c = g_utf8_get_char_validated(bytes + i, (gssize)(len - i));
-    bool plain = c != (gunichar)-1 && c != (gunichar)-2 && (bytes[i] == '\t' || bytes[i] == '\n' || !g_unichar_iscntrl(c));
-    gsize n = plain ? (gsize)g_unichar_to_utf8(c, NULL) : 1;
-    if (plain) g_string_append_len(shown, bytes + i, (gssize)n);
-    else g_string_append_printf(shown, "\\x%02x", (guchar)bytes[i]);
-    i += n;
-  }
-}
-
 char *output_tail(Output *output, guint n) {
   guint64 size = output_size(output), from = size > TAIL_MAX ? size - TAIL_MAX : 0;
   gsize len, start;
@@ -315,7 +305,7 @@ char *output_tail(Output *output, guint n) {
   const char *whole = start == 0 && from > 0 ? memchr(text, '\n', len) : NULL;
   if (whole) start = (gsize)(whole - text) + 1;
   GString *shown = g_string_new(NULL);
-  append_visible(shown, text + start, len - start);
+  visible_append(shown, text + start, len - start, VISIBLE_LINES);
   g_string_append_c(shown, '\n');
   return g_string_free(shown, FALSE);
 }

@@ -239,7 +239,7 @@ static void follow_child(Process *child, int fd, GString *report, Deadline deadl
   while (open && child->exited && poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 0) > 0) open = take_report(fd, report);
 }
 
-int child_call(int (*fn)(int report_fd, gpointer data), gpointer data, Deadline deadline, char **report) {
+int process_call(int (*fn)(int report_fd, gpointer data), gpointer data, Deadline deadline, char **report) {
   int fds[2];
   if (report) *report = g_strdup("");
   if (pipe2(fds, O_CLOEXEC) < 0) return -1;

@@ -52,7 +52,7 @@ void process_free(Process *process);
  * it was killed or could not be forked, or when the wait was cancelled or ran out (the child is killed then, and its end
  * waited for).  fn has the caller's memory, but of its descriptors 0 to 2 only; what it writes to report_fd is handed
  * back in *report (may be NULL), newly allocated, at most 4 KiB.  From a fiber. */
-int child_call(int (*fn)(int report_fd, gpointer data), gpointer data, Deadline deadline, char **report);
+int process_call(int (*fn)(int report_fd, gpointer data), gpointer data, Deadline deadline, char **report);
 
 /* "exited with status 1", "was killed by signal 11 (SIGSEGV)", "... (SIGSEGV, core dumped)"; newly allocated. */
 char *exit_text(int status);

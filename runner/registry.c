@@ -208,7 +208,8 @@ static void sweep_run(const char *path, int fd, RegistrySweep *sweep) {
   g_autofree char *text = read_all(fd), *boot = boot_id();
   g_autoptr(Run) run = parse_run(text);
   if (run && strcmp(run->boot, boot) == 0) {
-    if (process_start_time(run->runner.pid) == run->runner.start_time) return;
+    TreeProcess runner;
+    if (tree_look(run->runner.pid, &runner) && runner.start_time == run->runner.start_time) return;
     end_run(run, sweep);
   }
   if (run) sweep->runs++;
