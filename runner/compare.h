@@ -1,8 +1,10 @@
 /* compare.h - a result held against what was expected, as it streams in, in bounded memory.
  *
- *   Comparison *c = comparison_new(expectation, &options);
+ *   Comparison *c = comparison_new(expectation, &options, &error);
  *   db_execute(..., comparison_sink(c), ...);
- *   if (!comparison_holds(c)) report(comparison_difference(c));
+ *   if (!comparison_holds(c)) report(comparison_headline(c), comparison_difference(c));
+ *
+ * One Comparison is for one execution of a statement.  The expectation must outlive it.
  *
  * Columns are equal by name and order; rows by the bytes that the server prints (see Cell), in order unless `ordered:
  * false` (then as multisets); with several alternatives one must hold as a whole.  NULL is not ''.
@@ -10,7 +12,8 @@
  *
  * The difference is for a person at a glance: aligned by display width, marked rows (-, + and their cells), long cells cut
  * around the place where they differ, many rows cut around the differences, NULL apart from 'NULL', control characters made
- * visible; no colour (the terminal's report adds it by the marks at the beginning of lines).
+ * visible; no colour (the terminal's report adds it by the marks at the beginning of lines).  Each line begins with its mark
+ * (' ', '-', '+'); whoever prints it indents it.  Everything handed out is newly allocated.
  */
 #ifndef RUNNER_COMPARE_H
 #define RUNNER_COMPARE_H
@@ -31,13 +34,14 @@ typedef struct Collected Collected;
 Comparison *comparison_new(const ResultExpectation *expected, const CompareOptions *options, GError **error);
 /* The `value` word: one row, one column, this cell. */
 Comparison *comparison_new_value(const Cell *value, const CompareOptions *options, GError **error);
-/* Against another server's answer, which was collected with comparison_collect(). */
+/* Against another server's answer, which must outlive the comparison. */
 Comparison *comparison_new_same(const Collected *other, bool ordered);
 void comparison_free(Comparison *comparison);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Comparison, comparison_free)
 
 const DbSink *comparison_sink(Comparison *comparison);
-/* After the last row. */
+/* After the last row, and before anything below is asked for.  A statement without a result holds only where no columns
+ * were expected, or nothing was. */
 bool comparison_holds(Comparison *comparison);
 /* A pattern ran into a limit or the like: it could not be decided; NULL when it could. */
 const char *comparison_undecided(const Comparison *comparison);
