@@ -9,8 +9,9 @@
 #include "yamldef/definition.h"
 
 typedef struct PlanOptions {
-  const char *const *tests;      /* -t: globs, or /regular expressions/, over the name; NULL: all */
-  const char *const *tags, *const *skip_tags;
+  const char *const *tests;      /* -t: /regular expressions/, or globs (* and ?, for names have brackets); of the name, with or
+                                    without the matrix's values; any of them is enough; NULL: all */
+  const char *const *tags, *const *skip_tags;    /* any of, none of */
   guint shard, shards;           /* 1-based; shards 0: no sharding */
   guint repeat;                  /* each test so many times, 0 and 1: once */
 } PlanOptions;
@@ -20,7 +21,7 @@ typedef struct PlannedTest {
   guint round;                   /* of --repeat, from 1 */
   const Test *test;
   const char *file;
-  char *name;                    /* unique in the plan: with its round when repeated */
+  char *name;                    /* unique among its file's: with its round when repeated, which -t does not know */
 } PlannedTest;
 
 typedef struct Plan Plan;
@@ -32,7 +33,8 @@ guint plan_n_tests(const Plan *plan);
 const PlannedTest *plan_test(const Plan *plan, guint i);
 
 /* "2/8", or "auto": from Bazel, Slurm and Kubernetes job arrays, GitLab, Buildkite, CircleCI, as their variables tell (two that
- * disagree are an error; none: no sharding). *source names where it came from ("GitLab"). */
+ * disagree are an error; none, or one of one: no sharding). *source names where it came from ("GitLab"), NULL when it was said or
+ * nothing tells. "auto/8" where the environment tells the index only, as Kubernetes does. */
 bool plan_parse_shard(const char *text, guint *shard, guint *shards, const char **source, GError **error);
 
 /* `runner plan`: servers with argv, env, files; steps; expectations; what only a start can know as {{names}}. */

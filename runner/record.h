@@ -28,11 +28,11 @@ typedef struct TestRecord {
   char *name, *base_name, *file;
   int line;
   char **tags;
-  bool begun;
-  StepRecord current;            /* the newest step that has begun and not ended; step NULL: none */
+  bool begun;                    /* a worker started it (a test that is skipped may have a verdict only) */
+  GPtrArray *open_steps;         /* StepRecord, of the newest attempt: begun and not ended, the newest last */
   GPtrArray *attempts;           /* AttemptRecord */
   Verdict verdict;               /* over all attempts: flaky when a pass followed a failure */
-  gint64 us;
+  gint64 us;                     /* of all attempts */
 } TestRecord;
 
 typedef struct RunRecord RunRecord;
@@ -43,7 +43,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(RunRecord, run_record_free)
 
 /* What changed with this line; test NULL: the run itself. kind is interned ("verdict"). */
 typedef struct RecordChange { const char *kind; TestRecord *test; AttemptRecord *attempt; } RecordChange;
-/* One line without its newline. false: not an event of ours (counted). */
+/* One line without its newline. Bytes that were no UTF-8 come back as they were (a NUL as U+FFFD). false: not an event of ours (counted). */
 bool run_record_line(RunRecord *record, const char *line, gsize len, RecordChange *change);
 bool run_record_file(RunRecord *record, const char *path, GError **error);
 

@@ -1,0 +1,91 @@
+#include "cmd/commands.h"
+#include "cmd/reports.h"
+#include "cmd/selection.h"
+#include "runner/run.h"
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+/* Bazel takes a test that does not touch this file for one that knows nothing of shards, and fails it. */
+static bool touch_shard_file(const Selection *selection) {
+  const char *path = getenv("TEST_SHARD_STATUS_FILE");
+  if (g_strcmp0(selection->shard_source, "Bazel") != 0 || !path || !*path) return true;
+  int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+  if (fd < 0) return complain(STATUS_ENVIRONMENT, "touch '%s' (TEST_SHARD_STATUS_FILE): %m", path), false;
+  close(fd);
+  return true;
+}
+
+static guint64 seed_of(const Options *options) {
+  guint32 seed = 0;
+  if (options->seed >= 0) return (guint64)options->seed;
+  if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != sizeof seed) seed = (guint32)g_get_real_time();
+  return seed;
+}
+
+static RunOptions run_options(const Options *options) {
+  return (RunOptions){
+    .jobs = (guint)options->jobs, .retries = (guint)options->retries, .fail_fast = options->fail_fast,
+    .until_fail = options->until_fail, .keep = options->keep, .require_all = options->require_all,
+    .timeout_scale = options->timeout_scale, .user = options->user, .seed = seed_of(options),
+    .command = (const char *const *)options->argv, .sets = options_list(options->sets), .program = options->program,
+  };
+}
+
+static TerminalReport *terminal_of(const Options *options, const GArray *wanted, const RunRecord *record) {
+  int fd = reports_take_stdout(wanted) ? STDERR_FILENO : STDOUT_FILENO;
+  TerminalOptions terminal = {.fd = fd, .colour = terminal_wants_colour(options->colour, fd), .live = terminal_is_live(fd),
+                              .width = terminal_width(fd), .verbose = (int)options->verbose, .retries = (guint)options->retries};
+  return terminal_report_new(&terminal, record);
+}
+
+static bool all_passed(const RunRecord *record) {
+  return run_record_count(record, VERDICT_PASSED) + run_record_count(record, VERDICT_FLAKY) +
+           run_record_count(record, VERDICT_SKIPPED) == run_record_n_tests(record);
+}
+
+/* Ends by the signal that ended the run, so that a shell or make sees it as such. */
+static void end_by(int signo) {
+  sigset_t only;
+  sigemptyset(&only);
+  sigaddset(&only, signo);
+  signal(signo, SIG_DFL);
+  raise(signo);
+  sigprocmask(SIG_UNBLOCK, &only, NULL);
+}
+
+static int run_plan(const Options *options, const Plan *plan, const GArray *wanted, int *signo) {
+  g_autoptr(RunRecord) record = run_record_new();
+  g_autoptr(GError) error = NULL;
+  TerminalReport *terminal = terminal_of(options, wanted, record);
+  RunOptions how = run_options(options);
+  RunResult result = {0};
+  int status;
+  if (run_tests(plan, &how, record, terminal, &result, &error)) {
+    terminal_report_end(terminal);
+    const char *events[] = {result.events, NULL};
+    bool written = reports_write(wanted, options, record, events) && terminal_report_intact(terminal);
+    status = result.environment || !written ? STATUS_ENVIRONMENT : all_passed(record) ? STATUS_PASSED : STATUS_FAILED;
+  } else {
+    status = complain(STATUS_ENVIRONMENT, "%s", error->message);
+  }
+  *signo = result.signal;
+  run_result_clear(&result);
+  terminal_report_free(terminal);
+  return status;
+}
+
+int cmd_run(const Options *options) {
+  g_autoptr(GError) error = NULL;
+  g_autoptr(GArray) wanted = reports_wanted(options, &error);
+  if (!wanted) return complain(STATUS_USAGE, "%s", error->message);
+  Selection selection;
+  int status = selection_make(options, &selection), signo = 0;
+  if (status == STATUS_PASSED && !touch_shard_file(&selection)) status = STATUS_ENVIRONMENT;
+  if (status == STATUS_PASSED && plan_n_tests(selection.plan)) status = run_plan(options, selection.plan, wanted, &signo);
+  selection_clear(&selection);
+  if (signo) end_by(signo);
+  return status;
+}

@@ -1,0 +1,10 @@
+/* completion.h - shells' completions of commands, options and their values, made from the tables of options.h. */
+#ifndef CMD_COMPLETION_H
+#define CMD_COMPLETION_H
+
+#include <glib.h>
+
+/* shell: bash, zsh or fish. */
+void completion_print(const char *shell, GString *out);
+
+#endif
