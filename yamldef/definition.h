@@ -325,7 +325,9 @@ typedef struct Engine {
   Text role;                 /* a query; raw NULL: none */
   Steps position;            /* must capture `position` */
   Text attached, applied, flushed, written;
-  Text subscriber;           /* asked of the publisher, with var "position" and var "node" */
+  Text subscriptions;        /* asked of a subscriber whose publisher is "primary": its slots there, as an SQL list; NULL: none */
+  Text copied;               /* asked of a subscriber: its table copies are done */
+  Text subscriber;           /* asked of the publisher, with var "position" and var "subscriptions" */
   Text follows;              /* asked of a replica: its upstream's port */
   Text diverged;             /* asked of a replica; true: it can never get there */
   Text blocked, session_id;
@@ -334,6 +336,7 @@ typedef struct Engine {
   Steps init;                /* SQL of the profile's own after the first start, unlogged where that would show */
   Steps clone, promote, follow, rejoin;
   bool has_clone, has_promote, has_follow, has_rejoin;
+  bool clone_created;        /* clone begins from what `create` makes; default: from an empty directory */
 } Engine;
 
 typedef struct Server {
@@ -406,8 +409,8 @@ typedef struct Problem {
   const char *hint;          /* "did you mean 'retry_attempts'?"; NULL: none */
 } Problem;
 
-/* `file:line:col: error: what`, then the indented lines `where` and `hint: ...` where there are such; each ends with a
- * newline.  A warning has `warning:`.  Newly allocated. */
+/* `file:line:col: what` (a warning: `file:line:col: warning: what`), then the indented lines `where` and `hint: ...`
+ * where there are such; each ends with a newline.  Newly allocated. */
 char *problem_text(const Problem *problem);
 
 /* Loads one file whole.  Never NULL: ask definition_n_errors().  Reads the file, its includes and the files it names;
@@ -429,5 +432,7 @@ const char *verb_word(Verb verb);
 
 /* The engine that ships under this name, or NULL. The text is the YAML itself, for `runner schema` and the README. */
 const char *engine_shipped(const char *name, gsize *len);
+/* Their names in turn; NULL behind the last. */
+const char *engine_shipped_name(guint i);
 
 #endif
