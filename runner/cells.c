@@ -25,15 +25,15 @@ const char *text_value(const Text *text, const CompareOptions *options, GPtrArra
   return value;
 }
 
-static const Pattern *pattern_value(const PatternText *re, const CompareOptions *options, GPtrArray *memory,
-                                    GPtrArray *patterns, GError **error) {
+const Pattern *pattern_value(const PatternText *re, const CompareOptions *options, PatternFlavour flavour,
+                             GPtrArray *memory, GPtrArray *patterns, GError **error) {
   if (re->compiled != NULL)
     return re->compiled;
   gsize len = 0;
   const char *text = text_value(&re->text, options, memory, &len, error);
   if (text == NULL)
     return NULL;
-  Pattern *pattern = pattern_new(text, len, options == NULL ? PATTERN_LINES : options->flavour, error);
+  Pattern *pattern = pattern_new(text, len, flavour, error);
   if (pattern == NULL)
     g_prefix_error(error, "pattern /%s/: ", text);
   else
@@ -50,7 +50,8 @@ bool expected_cell_set(ExpectedCell *cell, const Cell *written, const CompareOpt
     cell->as.text.bytes = text_value(&written->text, options, memory, &cell->as.text.len, error);
     return cell->as.text.bytes != NULL;
   case CELL_RE:
-    cell->as.pattern = pattern_value(&written->re, options, memory, patterns, error);
+    cell->as.pattern = pattern_value(&written->re, options, options == NULL ? PATTERN_LINES : options->flavour, memory,
+                                     patterns, error);
     return cell->as.pattern != NULL;
   case CELL_APPROX:
     cell->as.approx.value = written->value;

@@ -51,6 +51,10 @@ bool expected_cell_set(ExpectedCell *cell, const Cell *written, const CompareOpt
 /* A text's value: borrowed when constant, else rendered and added to memory. NULL with error set when it cannot be. */
 const char *text_value(const Text *text, const CompareOptions *options, GPtrArray *memory, gsize *len, GError **error);
 
+/* A pattern: the definition's, or compiled now and added to patterns. NULL with error set. */
+const Pattern *pattern_value(const PatternText *re, const CompareOptions *options, PatternFlavour flavour,
+                             GPtrArray *memory, GPtrArray *patterns, GError **error);
+
 /* *undecided is set, and false returned, when a pattern ran into a limit. */
 bool expected_cell_matches(const ExpectedCell *cell, const DbCell *got, const char **undecided);
 bool expected_row_matches(const ExpectedRow *row, guint n, const DbCell *cells, const char **undecided);
