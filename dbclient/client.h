@@ -46,11 +46,11 @@ void db_outcome_notice(DbOutcome *outcome, DbNoticeLevel level, const char *code
 /* Frees what db_open() filled in the common part, and the session itself. */
 void db_session_free(DbSession *session);
 
-/* Both libraries look into the environment and the locale (PGTZ, MYSQL_PWD, MARIADB_PLUGIN_DIR, translated messages).
- * Between db_shut_out() and db_let_in() there is an empty environment and the C locale.  Two assignments, so it can
- * stand around every call; never across a wait, where other code runs. */
+/* Both libraries look into the environment while they connect (PGTZ, MYSQL_PWD, MARIADB_PLUGIN_DIR), and translate
+ * messages by the locale.  Between db_shut_out() and db_let_in() there is the C locale and, when asked for, an empty
+ * environment.  Cheap enough to stand around every call; never across a wait, where other code runs. */
 typedef struct DbOutside { char **environment; locale_t locale; } DbOutside;
-DbOutside db_shut_out(void);
+DbOutside db_shut_out(bool environment_too);
 void db_let_in(DbOutside outside);
 
 #endif

@@ -93,17 +93,19 @@ void db_outcome_notice(DbOutcome *outcome, DbNoticeLevel level, const char *code
 
 /* -- the environment -- */
 
-DbOutside db_shut_out(void) {
+DbOutside db_shut_out(bool environment_too) {
   static char *nothing[] = {NULL};
   static locale_t c_locale;
   if (c_locale == (locale_t)0)
     c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-  DbOutside outside = {environ, uselocale(c_locale)};
-  environ = nothing;
+  DbOutside outside = {environment_too ? environ : NULL, uselocale(c_locale)};
+  if (environment_too)
+    environ = nothing;
   return outside;
 }
 
 void db_let_in(DbOutside outside) {
-  environ = outside.environment;
+  if (outside.environment != NULL)
+    environ = outside.environment;
   uselocale(outside.locale);
 }

@@ -44,7 +44,8 @@ typedef struct Wire {
   gint64 deadline;
   DbReadiness stopped;       /* READY while nothing stopped what is under way */
   bool (*on_stop)(struct Wire *wire);   /* asks the server to stop; false, or NULL: give up */
-  bool encrypted;            /* was, at the latest read or write */
+  bool connecting;
+  bool encrypted;            /* was, at the latest read or write while connecting */
 } Wire;
 
 struct MySession {
@@ -71,10 +72,13 @@ static gint64 earlier(gint64 a, gint64 b) { return a < 0 ? b : b < 0 ? a : MIN(a
 
 static void enter(Wire *wire) {
   current = wire;
-  outside = db_shut_out();
+  outside = db_shut_out(wire->connecting);
 }
 
-static void leave(void) { db_let_in(outside); }
+static void leave(void) {
+  db_let_in(outside);
+  current = NULL;
+}
 
 /* 1: ready, 0: too late. */
 static int wait_on(Wire *wire, int fd, bool is_read) {
@@ -111,7 +115,7 @@ static int wait_io(my_socket fd, my_bool is_read, int timeout) {
  * It checks a certificate against the name it was given to connect to, which is an address: that is exchanged here. */
 static void on_traffic(int is_write, MYSQL *mysql, const unsigned char *bytes, size_t len) {
   Wire *wire = current;
-  if (wire == NULL || wire->mysql != mysql)
+  if (wire == NULL || !wire->connecting || wire->mysql != mysql)
     return;
   int fd = mysql_get_socket(mysql);
   fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
@@ -175,20 +179,29 @@ static void set_options(MYSQL *mysql, const Login *login, bool cleartext) {
   set_attributes(mysql, login);
 }
 
+/* Once and for all: the library's list of callbacks cannot lose its first one again. */
+static void watch_traffic(void) {
+  static bool watching;
+  if (!watching)
+    ma_pvio_register_callback(TRUE, on_traffic);
+  watching = true;
+}
+
 static bool try_connect(Wire *wire, bool cleartext) {
   const Login *login = wire->login;
-  enter(wire);
   wire->encrypted = false;
+  wire->connecting = true;
+  enter(wire);
   wire->mysql = mysql_init(NULL);
   if (wire->mysql == NULL)
     g_error("out of memory");
   set_options(wire->mysql, login, cleartext);
-  ma_pvio_register_callback(TRUE, on_traffic);
+  watch_traffic();
   unsigned long flags = (login->words.found_rows ? CLIENT_FOUND_ROWS : 0) |
                         (login->words.multi_statements ? CLIENT_MULTI_STATEMENTS : 0);
   bool connected = mysql_real_connect(wire->mysql, login->host, login->user, login->password, login->database,
                                       (unsigned int)login->port, NULL, flags) != NULL;
-  ma_pvio_register_callback(FALSE, on_traffic);
+  wire->connecting = false;
   leave();
   return connected;
 }
@@ -374,15 +387,11 @@ static void begin_result(Take *take, const MYSQL_FIELD *fields, guint n) {
     return;
   for (guint i = 0; i < n; i++)
     session->names[i] = fields[i].name;
-  leave();
   take->sink->columns(n, session->names, take->sink->data);
-  enter(&session->wire);
 }
 
 static void give_row(Take *take, guint n) {
-  leave();
   take->enough = !take->sink->row(n, take->session->cells, take->sink->data);
-  enter(&take->session->wire);
 }
 
 static bool fetch_text(Take *take, MYSQL_RES *result) {

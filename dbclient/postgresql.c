@@ -32,6 +32,7 @@ typedef struct Run {
   bool broken;               /* nothing more comes from the server */
   bool begun;                /* the columns of the present result were handed out */
   bool enough;               /* the sink wants no more rows */
+  DbOutside outside;
 } Run;
 
 static gint64 later(const DbSession *session, gint64 microseconds) {
@@ -137,7 +138,7 @@ static void keywords_free(Keywords *words) {
 
 static PGconn *start(const DbTarget *target) {
   Keywords words = keywords_of(target);
-  DbOutside outside = db_shut_out();
+  DbOutside outside = db_shut_out(true);
   PGconn *conn = PQconnectStartParams((const char *const *)words.names->pdata, (const char *const *)words.values->pdata, 0);
   db_let_in(outside);
   keywords_free(&words);
@@ -145,7 +146,7 @@ static PGconn *start(const DbTarget *target) {
 }
 
 static PostgresPollingStatusType connect_poll(PGconn *conn) {
-  DbOutside outside = db_shut_out();
+  DbOutside outside = db_shut_out(true);
   PostgresPollingStatusType status = PQconnectPoll(conn);
   db_let_in(outside);
   return status;
@@ -252,27 +253,29 @@ static bool stop(Run *run, DbReadiness why) {
   run->stopped = why;
   run->deadline = later(&session->base, DB_CANCEL_WITHIN);
   PGcancel *cancel = PQgetCancel(session->conn);
+  db_let_in(run->outside);
   bool sent = cancel != NULL && child_call(send_cancel, cancel, &session->base.loop, run->deadline);
+  run->outside = db_shut_out(false);
   PQfreeCancel(cancel);
   return sent;
 }
 
-static bool consume(PGconn *conn) {
-  DbOutside outside = db_shut_out();
-  bool alive = PQconsumeInput(conn) == 1;
-  db_let_in(outside);
-  return alive;
+static DbReadiness wait_for(Run *run, short events, short *ready) {
+  const DbLoop *loop = &run->session->base.loop;
+  db_let_in(run->outside);
+  DbReadiness wait = loop->wait(PQsocket(run->session->conn), events, ready, run->deadline, loop->data);
+  run->outside = db_shut_out(false);
+  return wait;
 }
 
 /* False: give the session up.  A connection that broke is no reason: PQgetResult() has the words for it. */
 static bool await(Run *run, short events) {
-  const DbLoop *loop = &run->session->base.loop;
   for (;;) {
     short ready = 0;
-    DbReadiness wait = loop->wait(PQsocket(run->session->conn), events, &ready, run->deadline, loop->data);
+    DbReadiness wait = wait_for(run, events, &ready);
     if (wait == DB_WAIT_READY) {
       if ((ready & ~POLLOUT) != 0)
-        run->broken = !consume(run->session->conn);
+        run->broken = PQconsumeInput(run->session->conn) != 1;
       return true;
     }
     if (!stop(run, wait))
@@ -293,9 +296,7 @@ static bool next_result(Run *run, PGresult **result) {
   while (!run->broken && PQisBusy(conn))
     if (!await(run, POLLIN))
       return false;
-  DbOutside outside = db_shut_out();
   *result = PQgetResult(conn);
-  db_let_in(outside);
   return true;
 }
 
@@ -482,10 +483,12 @@ static void pg_execute(DbSession *base, const char *sql, gsize len, bool prepare
     return;
   }
   session->outcome = outcome;
+  run.outside = db_shut_out(false);
   bool keep = true;
   if (send_statement(session, sql, len, prepared || n_args > 0, n_args, args, outcome))
     keep = flush(&run) && take_results(&run);
   finish(&run, keep);
+  db_let_in(run.outside);
   session->outcome = NULL;
 }
 
