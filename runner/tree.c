@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,14 +35,25 @@ static ssize_t read_proc(pid_t pid, const char *name, char *buffer, gsize max) {
   return (ssize_t)len;
 }
 
+/* Its line in /proc/PID/stat. */
+typedef struct Stat {
+  TreeProcess process;
+  unsigned flags;                /* PF_* of the kernel */
+  long threads;
+} Stat;
+
+#define PF_EXITING 0x4
+
 /* The name in parentheses may hold anything, so the fields are counted from the last one. */
-static bool read_stat(pid_t pid, TreeProcess *process) {
+static bool read_stat(pid_t pid, Stat *stat) {
   char text[1024];
   if (read_proc(pid, "stat", text, sizeof text) <= 0) return false;
   char *open = strchr(text, '('), *close = strrchr(text, ')');
+  TreeProcess *process = &stat->process;
   unsigned long long start;
-  if (!open || !close || sscanf(close + 1, " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-                                &process->state, &process->parent, &start) != 3)
+  if (!open || !close ||
+      sscanf(close + 1, " %c %d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %ld %*d %llu", &process->state,
+             &process->parent, &stat->flags, &stat->threads, &start) != 5)
     return false;
   *close = '\0';
   process->pid = pid;
@@ -50,7 +62,10 @@ static bool read_stat(pid_t pid, TreeProcess *process) {
   return true;
 }
 
-static bool alive(const TreeProcess *process) { return process->state != 'Z' && process->state != 'X'; }
+/* A first thread that has ended is a zombie as long as the others run. */
+static bool alive(const Stat *stat) {
+  return (stat->process.state != 'Z' && stat->process.state != 'X') || stat->threads > 1;
+}
 
 /* Its command line, which servers set to tell their processes apart, rather than the 15 bytes of its name. */
 static void read_command(TreeProcess *process) {
@@ -66,20 +81,32 @@ static void read_command(TreeProcess *process) {
 }
 
 bool tree_look(pid_t pid, TreeProcess *process) {
-  if (!read_stat(pid, process) || !alive(process)) return false;
+  Stat stat;
+  if (!read_stat(pid, &stat) || !alive(&stat)) return false;
+  *process = stat.process;
   read_command(process);
   return true;
 }
 
 guint64 process_start_time(pid_t pid) {
-  TreeProcess process;
-  return read_stat(pid, &process) ? process.start_time : 0;
+  Stat stat;
+  return read_stat(pid, &stat) ? stat.process.start_time : 0;
+}
+
+/* Empty for a moment while a process execs. */
+static ssize_t read_environment(pid_t pid, char *text) {
+  ssize_t len = 0;
+  for (int tries = 0; len == 0 && tries < 3; tries++) {
+    if (tries > 0) sched_yield();
+    len = read_proc(pid, "environ", text, ENVIRONMENT_MAX);
+  }
+  return len;
 }
 
 char *tree_marker(pid_t pid) {
   static const char name[] = "RUNNER_SERVER=";
   g_autofree char *text = g_malloc(ENVIRONMENT_MAX);
-  ssize_t len = read_proc(pid, "environ", text, ENVIRONMENT_MAX);
+  ssize_t len = read_environment(pid, text);
   for (char *at = text; len > 0 && at < text + len; at += strlen(at) + 1)
     if (g_str_has_prefix(at, name)) return g_strdup(at + strlen(name));
   return NULL;
@@ -114,9 +141,9 @@ static void add_children_by_parent(pid_t pid, GArray *pids) {
   DIR *all = opendir("/proc");
   if (!all) return;
   for (struct dirent *entry; (entry = readdir(all));) {
-    TreeProcess process;
+    Stat stat;
     pid_t child = (pid_t)atoi(entry->d_name);
-    if (child > 0 && read_stat(child, &process) && process.parent == pid) g_array_append_val(pids, child);
+    if (child > 0 && read_stat(child, &stat) && stat.process.parent == pid) g_array_append_val(pids, child);
   }
   closedir(all);
 }
@@ -193,11 +220,11 @@ GArray *tree_orphans(const GArray *known_pids, const char *marker, const char *d
 }
 
 bool tree_contains(pid_t root, pid_t pid) {
-  TreeProcess process;
+  Stat stat;
   for (int steps = 0; pid > 0 && steps < 1000; steps++) {
     if (pid == root) return true;
-    if (!read_stat(pid, &process)) return false;
-    pid = process.parent;
+    if (!read_stat(pid, &stat)) return false;
+    pid = stat.process.parent;
   }
   return false;
 }
@@ -205,10 +232,10 @@ bool tree_contains(pid_t root, pid_t pid) {
 /* ---- Signals */
 
 bool tree_signal_one(pid_t pid, guint64 start_time, int signo) {
-  TreeProcess process;
+  Stat stat;
   int fd = pidfd_open(pid, 0);
   if (fd < 0) return false;
-  bool same = read_stat(pid, &process) && alive(&process) && process.start_time == start_time;
+  bool same = read_stat(pid, &stat) && alive(&stat) && stat.process.start_time == start_time;
   bool sent = same && pidfd_send_signal(fd, signo, NULL, 0) == 0;
   close(fd);
   return sent;
@@ -229,21 +256,31 @@ static void kill_list(const GArray *list) {
   }
 }
 
-/* A storm forks faster than a loop turns, so as long as there are new faces the hunt goes on at once, for a burst. */
-static guint kill_burst(TreeLister list_now, gpointer data) {
+/* A process without memory has no marker any more, and its children are not yet ours. */
+static bool somebody_dies(void) {
+  g_autoptr(GArray) children = children_of(getpid());
+  for (guint i = 0; i < children->len; i++) {
+    Stat stat;
+    if (read_stat(g_array_index(children, pid_t, i), &stat) && (!alive(&stat) || stat.flags & PF_EXITING)) return true;
+  }
+  return false;
+}
+
+/* A storm forks faster than a loop turns, so as long as there are new faces the hunt goes on at once, for a burst.  An
+ * empty list is the end only when nobody died while it was made: who did may have had a child that is not in it. */
+static bool kill_burst(TreeLister list_now, gpointer data) {
   gint64 end = g_get_monotonic_time() + BURST_USEC;
-  guint left;
   do {
-    g_autoptr(GArray) list = list_now(data);
-    left = list->len;
-    kill_list(list);
     reaper_turn();
-  } while (left > 0 && g_get_monotonic_time() < end);
-  return left;
+    g_autoptr(GArray) list = list_now(data);
+    if (list->len == 0 && !somebody_dies()) return true;
+    kill_list(list);
+  } while (g_get_monotonic_time() < end);
+  return false;
 }
 
 bool tree_kill(TreeLister list_now, gpointer data, Deadline deadline) {
-  while (kill_burst(list_now, data) > 0) {
+  while (!kill_burst(list_now, data)) {
     if (deadline_passed(deadline)) return false;
     if (wait_until(deadline_after(1000)) == WAIT_CANCELLED) return false;
   }
@@ -259,24 +296,22 @@ static bool spared(const pid_t *spare, guint n_spare, pid_t pid) {
 }
 
 /* Our own children are still ours while they are not reaped, so their pids can be used as they are: it is the fastest
- * way, and a storm is a race.  Returns how many are left, dead ones that are not reaped included. */
+ * way, and a storm is a race.  Returns how many there were, dead ones included, as their children are ours only then. */
 static guint kill_children(const pid_t *spare, guint n_spare) {
   g_autoptr(GArray) children = children_of(getpid());
-  guint left = 0;
+  guint n = 0;
   for (guint i = 0; i < children->len; i++) {
     pid_t child = g_array_index(children, pid_t, i);
     if (spared(spare, n_spare, child)) continue;
-    left++;
     kill(child, SIGKILL);
+    g_array_index(children, pid_t, n++) = child;
   }
-  for (guint i = 0; i < children->len; i++) {
-    pid_t child = g_array_index(children, pid_t, i);
-    if (spared(spare, n_spare, child)) continue;
-    g_autoptr(GArray) below = tree_list(child);
+  for (guint i = 0; i < n; i++) {
+    g_autoptr(GArray) below = tree_list(g_array_index(children, pid_t, i));
     kill_list(below);
-    if (waitpid(child, NULL, WNOHANG) == child) left--;
+    waitpid(g_array_index(children, pid_t, i), NULL, WNOHANG);
   }
-  return left;
+  return n;
 }
 
 bool tree_kill_descendants(gint64 within_microseconds, const pid_t *spare, guint n_spare) {
@@ -287,11 +322,9 @@ bool tree_kill_descendants(gint64 within_microseconds, const pid_t *spare, guint
   sigaddset(&child, SIGCHLD);
   sigprocmask(SIG_BLOCK, &child, NULL);
   prctl(PR_SET_CHILD_SUBREAPER, 1);
-  for (;;) {
-    guint left = kill_children(spare, n_spare);
-    /* What just died may have left us its children, so only an empty second look is the end. */
-    if (left == 0 && kill_children(spare, n_spare) == 0) return true;
+  while (kill_children(spare, n_spare) > 0) {
     if (g_get_monotonic_time() >= end) return false;
-    if (left > 0) sigtimedwait(&child, NULL, &a_while);
+    sigtimedwait(&child, NULL, &a_while);
   }
+  return true;
 }
