@@ -15,6 +15,7 @@
 
 EMBED(postgresql);
 EMBED(mariadb);
+EMBED(dolt);
 EMBED(dolt_driver);
 
 typedef struct Shipped { const char *name, *begin, *end; } Shipped;
@@ -24,6 +25,7 @@ typedef struct Shipped { const char *name, *begin, *end; } Shipped;
 static const Shipped SHIPPED_ENGINES[] = {
     SHIPPED(postgresql),
     SHIPPED(mariadb),
+    SHIPPED(dolt),
     SHIPPED(dolt_driver),
 };
 

@@ -207,6 +207,21 @@ static void read_needs(Loader *l, const Node *node, Needs *out) {
   }
 }
 
+/* A server that a clone step names is made by that step. */
+static void mark_clones(const Steps *steps, GArray *servers) {
+  for (guint i = 0; i < steps->n; i++) {
+    const Step *step = &steps->v[i];
+    for (guint k = 0; step->verb == VERB_CLONE && k < step->life.servers.n; k++)
+      for (guint s = 0; s < servers->len; s++)
+        if (strcmp(g_array_index(servers, Server, s).name.s, step->life.servers.v[k].s) == 0)
+          g_array_index(servers, Server, s).clone_by_step = true;
+    for (guint k = 0; step->verb == VERB_TOGETHER && k < step->together.n; k++)
+      mark_clones(&step->together.lanes[k], servers);
+    if (step->verb == VERB_LOOP || step->verb == VERB_GROUP)
+      mark_clones(step->verb == VERB_LOOP ? &step->loop.steps : &step->group.steps, servers);
+  }
+}
+
 static void read_own_test(Loader *l, const Node *node, Test *test) {
   static const char *const LISTS[] = {"steps", "finally"};
   read_record(l, node, &VOCAB_TEST, test);
@@ -216,8 +231,6 @@ static void read_own_test(Loader *l, const Node *node, Test *test) {
   g_autoptr(GArray) list = g_array_new(FALSE, TRUE, sizeof(Server));
   if (servers != NULL)
     read_servers(l, servers, list);
-  test->n_servers = list->len;
-  test->servers = arena_array(l->arena, Server, list);
   for (guint i = 0; i < G_N_ELEMENTS(LISTS); i++) {
     const Node *steps = node_get(node, LISTS[i]);
     if (steps == NULL)
@@ -228,6 +241,9 @@ static void read_own_test(Loader *l, const Node *node, Test *test) {
     if (i == 1)
       leave(l);
   }
+  mark_clones(&test->steps, list);
+  test->n_servers = list->len;
+  test->servers = arena_array(l->arena, Server, list);
 }
 
 static bool is_dolt(const Node *test) {

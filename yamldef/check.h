@@ -1,0 +1,25 @@
+/* check.h - what check.c and check_steps.c share while one test is checked. */
+#ifndef YAMLDEF_CHECK_H
+#define YAMLDEF_CHECK_H
+
+#include "yamldef/decode.h"
+
+typedef struct Check {
+  Loader *l;
+  const Test *test;
+  GHashTable *used;         /* Server *: something speaks of it */
+  GHashTable *step_names;   /* char *: of the steps so far */
+  GHashTable *sessions;     /* char * -> SessionUse *: open now */
+  GPtrArray *opened;        /* SessionUse *: all there ever were */
+  GHashTable *backgrounds;  /* char *: not awaited so far */
+  bool repeats;             /* within a frame with `within` or `stays` */
+} Check;
+
+typedef struct SessionUse { Name name; const char *server; guint uses; } SessionUse;
+
+/* NULL, and a problem with a hint, when no server has this name. */
+const Server *use_server(Check *c, Name name);
+/* Steps of a test in order, then those of `finally`. */
+void check_steps(Check *c, const Steps *steps);
+
+#endif
