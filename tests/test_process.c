@@ -304,7 +304,6 @@ static void test_environment(void) {
 
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
-  g_setenv("XDG_RUNTIME_DIR", g_get_tmp_dir(), FALSE);
   g_test_add_func("/process/starts with nothing inherited", test_clean);
   g_test_add_func("/process/says why it could not be started", test_why_not);
   g_test_add_func("/process/tells how it ended", test_exits);
