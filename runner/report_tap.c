@@ -31,16 +31,16 @@ static void append_field(GString *out, const char *indent, const char *key, cons
   g_string_append_c(out, '\n');
 }
 
-/* A literal block keeps the lines as they are; the digit fixes the indentation, should the first line have its own. */
-static void append_block(GString *out, const char *indent, const char *key, const char *text) {
+/* A list of lines, since prove's YAML does not know how a block says its indentation, which a first line with one needs. */
+static void append_lines(GString *out, const char *indent, const char *key, const char *text) {
   if (!text || !*text) return;
-  g_string_append_printf(out, "%s  %s: |2\n", indent, key);
+  g_string_append_printf(out, "%s  %s:\n", indent, key);
   g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
   guint n = g_strv_length(lines);
   if (n && !*lines[n - 1]) n--;
   for (guint i = 0; i < n; i++) {
-    g_string_append_printf(out, "%s    ", indent);
-    visible_append(out, lines[i], strlen(lines[i]), VISIBLE_LINE);
+    g_string_append_printf(out, "%s    - ", indent);
+    append_quoted(out, lines[i]);
     g_string_append_c(out, '\n');
   }
 }
@@ -67,7 +67,7 @@ static void append_diagnostics(GString *out, const char *indent, const TestRecor
   append_field(out, indent, "step", attempt ? attempt->step : NULL);
   g_string_append_printf(out, "%s  duration_ms: %" G_GINT64_FORMAT "\n", indent, test->us / 1000);
   if (test->attempts->len > 1) g_string_append_printf(out, "%s  attempts: %u\n", indent, test->attempts->len);
-  append_block(out, indent, "detail", attempt ? attempt->detail : NULL);
+  append_lines(out, indent, "detail", attempt ? attempt->detail : NULL);
   append_field(out, indent, "kept", attempt ? attempt->kept : NULL);
   append_field(out, indent, "again", attempt ? attempt->again : NULL);
   g_string_append_printf(out, "%s...\n", indent);
