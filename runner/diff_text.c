@@ -121,6 +121,8 @@ char *diff_headline(const RowDiff *diff, const Sides *sides, guint64 n_rows, gui
     g_autofree char *got = g_strdup_printf("%" G_GUINT64_FORMAT, n_rows);
     return sides_text(sides, want, got);
   }
+  if (row_diff_only_moved(diff))
+    return g_strdup_printf("the same %zu rows in another order", diff->rows->n);
   if (!diff->first.found)
     return moved_text(diff, sides);
   char *change = change_text(diff, sides, n, names, in_order);

@@ -2,6 +2,7 @@
 #include "runner/row_diff.h"
 
 #include <string.h>
+#include "runner/row_hash.h"
 
 enum { HEADLINE_CELL = 60 };
 
@@ -70,6 +71,19 @@ static Edit *keep_edit(RowDiff *diff, EditKind kind, gsize e) {
   return &g_array_index(diff->edits, Edit, diff->edits->len - 1);
 }
 
+static void note_expected(RowDiff *diff, const ExpectedRow *row) {
+  if (expected_row_is_exact(row))
+    diff->order_sum += expected_row_hash(row, NULL);
+  else
+    diff->order_unknown = true;
+}
+
+static void note_got(RowDiff *diff, guint n, const DbCell *cells) { diff->order_sum -= got_row_hash(n, cells, NULL); }
+
+bool row_diff_only_moved(const RowDiff *diff) {
+  return !diff->order_unknown && diff->order_sum == 0 && diff->missing == diff->unexpected && diff->not_compared == 0;
+}
+
 void row_diff_kept(RowDiff *diff, gsize e, gsize n) {
   diff->kept += n;
   Edit *last = diff->edits->len == 0 ? NULL : &g_array_index(diff->edits, Edit, diff->edits->len - 1);
@@ -86,6 +100,8 @@ void row_diff_kept(RowDiff *diff, gsize e, gsize n) {
 void row_diff_missing(RowDiff *diff, gsize e, gsize n) {
   diff->missing += n;
   diff->cost += (double)n;
+  for (gsize i = e; i < e + n; i++)
+    note_expected(diff, &diff->rows->v[i]);
   for (gsize i = e; i < e + n; i++) {
     Edit *edit = keep_edit(diff, EDIT_MISSING, i);
     if (edit == NULL)
@@ -97,6 +113,7 @@ void row_diff_missing(RowDiff *diff, gsize e, gsize n) {
 void row_diff_unexpected(RowDiff *diff, guint n, const DbCell *cells) {
   diff->unexpected++;
   diff->cost += 1;
+  note_got(diff, n, cells);
   Edit *edit = keep_edit(diff, EDIT_UNEXPECTED, 0);
   if (edit != NULL)
     edit->plus = drawn_got(n, cells);
@@ -105,6 +122,7 @@ void row_diff_unexpected(RowDiff *diff, guint n, const DbCell *cells) {
 void row_diff_unexpected_many(RowDiff *diff, guint64 n) {
   diff->unexpected += n;
   diff->cost += (double)n;
+  diff->order_unknown = diff->order_unknown || n > 0;
 }
 
 static void note_first(RowDiff *diff, gsize e, guint column, guint n, const DbCell *cells) {
@@ -115,34 +133,35 @@ static void note_first(RowDiff *diff, gsize e, guint column, guint n, const DbCe
                       &diff->first.got);
 }
 
-void row_diff_changed(RowDiff *diff, gsize e, guint n, const DbCell *cells) {
-  const ExpectedRow *row = &diff->rows->v[e];
-  diff->changed++;
-  guint both = MIN(row->n, n), differing = MAX(row->n, n) - both, first = both;
-  Edit *edit = keep_edit(diff, EDIT_CHANGED, e);
-  if (edit != NULL) {
-    edit->minus = drawn_row_new(row->n);
-    edit->plus = drawn_row_new(n);
-  }
+/* The two rows drawn, the cells that differ against each other. */
+static void draw_changed(RowDiff *diff, Edit *edit, const ExpectedRow *row, guint n, const DbCell *cells) {
   int budget = table_budget(diff->n_columns);
-  for (guint i = 0; i < both; i++) {
-    bool same = expected_cell_matches(&row->cells[i], &cells[i], &diff->undecided);
-    differing += !same;
-    first = !same && first == both ? i : first;
-    if (edit == NULL)
-      continue;
-    if (!same) {
+  edit->minus = drawn_row_new(row->n);
+  edit->plus = drawn_row_new(n);
+  for (guint i = 0; i < MAX(row->n, n); i++) {
+    if (i < MIN(row->n, n) && !expected_cell_matches(&row->cells[i], &cells[i], &diff->undecided)) {
       draw_changed_cell(&row->cells[i], &cells[i], budget, QUOTE_DOUBTFUL, &edit->minus->cells[i], &edit->plus->cells[i]);
       continue;
     }
-    edit->minus->cells[i].text = drawn_expected_cell(&row->cells[i], budget);
-    edit->plus->cells[i].text = text_drawn(cells[i].bytes, cells[i].len, budget, QUOTE_DOUBTFUL);
+    if (i < row->n)
+      edit->minus->cells[i].text = drawn_expected_cell(&row->cells[i], budget);
+    if (i < n)
+      edit->plus->cells[i].text = text_drawn(cells[i].bytes, cells[i].len, budget, QUOTE_DOUBTFUL);
   }
-  for (guint i = both; edit != NULL && i < row->n; i++)
-    edit->minus->cells[i].text = drawn_expected_cell(&row->cells[i], budget);
-  for (guint i = both; edit != NULL && i < n; i++)
-    edit->plus->cells[i].text = text_drawn(cells[i].bytes, cells[i].len, budget, QUOTE_DOUBTFUL);
+}
+
+void row_diff_changed(RowDiff *diff, gsize e, guint n, const DbCell *cells) {
+  const ExpectedRow *row = &diff->rows->v[e];
+  guint both = MIN(row->n, n), first = 0, differing = expected_row_differs(row, n, cells, &diff->undecided);
+  while (first < both && expected_cell_matches(&row->cells[first], &cells[first], &diff->undecided))
+    first++;
+  diff->changed++;
   diff->cost += 1 + (double)differing / MAX(MAX(row->n, n), 1);
+  note_expected(diff, row);
+  note_got(diff, n, cells);
+  Edit *edit = keep_edit(diff, EDIT_CHANGED, e);
+  if (edit != NULL)
+    draw_changed(diff, edit, row, n, cells);
   if (!diff->first.found)
     note_first(diff, e, first, n, cells);
 }

@@ -43,6 +43,8 @@ typedef struct RowDiff {
   guint64 not_compared;          /* rows received after the search was given up: too much differs */
   const char *undecided;
   FirstChange first;
+  bool order_unknown;            /* order_sum tells nothing: matchers, or rows that were not looked at */
+  guint64 order_sum;             /* hashes of the expected rows that differ less those received: 0 when they are the same rows */
 } RowDiff;
 
 void row_diff_init(RowDiff *diff, const ExpectedRows *rows, guint n_columns);
@@ -50,6 +52,9 @@ void row_diff_clear(RowDiff *diff);
 static inline bool row_diff_empty(const RowDiff *diff) {
   return diff->missing + diff->unexpected + diff->changed + diff->not_compared == 0 && diff->undecided == NULL;
 }
+
+/* Whether the same rows came in another order. */
+bool row_diff_only_moved(const RowDiff *diff);
 
 void row_diff_kept(RowDiff *diff, gsize e, gsize n);
 void row_diff_missing(RowDiff *diff, gsize e, gsize n);

@@ -3,17 +3,20 @@
  * As long as rows are as expected nothing is kept.  At the first that is not, rows are kept in a window and aligned with
  * the expected ones that come next (Needleman-Wunsch; a row may also be changed into another).  As soon as the alignment
  * has found three rows in turn that are as expected, the edits up to there are final, and the stream goes on behind them;
- * otherwise the window grows, and at its largest the alignment is taken as it is.
+ * otherwise the window grows.  At its largest the rows of the window are looked up among all expected rows that follow, so
+ * that a long run of missing rows is seen as one; failing that, the alignment is taken as it is.
  */
 #include "runner/row_diff.h"
 
 #include <string.h>
+#include "runner/row_hash.h"
 
 enum {
   FIRST_WINDOW = 16, LARGEST_WINDOW = 256,
   WINDOW_BYTES = 4 * 1024 * 1024,
   IN_STEP = 3,                   /* rows in turn that mean both are in step again */
   MOST_ROW_COMPARISONS = 4 * 1000 * 1000,
+  MOST_LOOKED_UP = 1000,         /* equal expected rows tried for one row */
 };
 
 /* Scores of an alignment: a changed row is worth more the fewer cells differ, and a little more than a missing and an
@@ -29,6 +32,8 @@ struct OrderedRows {
   guint limit;
   guint64 comparisons;
   bool given_up;
+  GHashTable *index;             /* hash of an exact expected row -> the first such + 1; NULL until it is needed */
+  gsize *next;                   /* of each expected row: the next one of its hash + 1, 0: none */
 };
 
 OrderedRows *ordered_rows_new(const ExpectedRows *rows, RowDiff *diff) {
@@ -42,6 +47,8 @@ void ordered_rows_free(OrderedRows *o) {
   if (o == NULL)
     return;
   g_ptr_array_unref(o->window);
+  g_clear_pointer(&o->index, g_hash_table_unref);
+  g_free(o->next);
   g_free(o);
 }
 
@@ -136,7 +143,7 @@ static guint until_in_step(const GByteArray *way) {
   return 0;
 }
 
-/* ---- The stream --------------------------------------------------------------------------------------------------- */
+/* ---- What is final ------------------------------------------------------------------------------------------------ */
 
 static void drop_from_window(OrderedRows *o, guint n) {
   for (guint i = 0; i < n; i++)
@@ -189,6 +196,66 @@ static void window_unexpected(OrderedRows *o) {
   drop_from_window(o, o->window->len);
 }
 
+/* ---- Long runs of missing rows ------------------------------------------------------------------------------------ */
+
+static void build_index(OrderedRows *o) {
+  if (o->index != NULL)
+    return;
+  o->index = g_hash_table_new(row_hash_fold, g_direct_equal);
+  o->next = g_new0(gsize, o->rows->n + 1);
+  for (gsize e = o->rows->n; e-- > o->e;) {
+    if (!expected_row_is_exact(&o->rows->v[e]))
+      continue;
+    gpointer hash = GSIZE_TO_POINTER(expected_row_hash(&o->rows->v[e], NULL));
+    o->next[e] = GPOINTER_TO_SIZE(g_hash_table_lookup(o->index, hash));
+    g_hash_table_insert(o->index, hash, GSIZE_TO_POINTER(e + 1));
+  }
+}
+
+/* Whether expected rows from e and rows of the window from j are in step. */
+static bool in_step(OrderedRows *o, gsize e, guint j) {
+  guint run = MIN(IN_STEP, o->window->len - j);
+  for (guint k = 0; k < run; k++) {
+    const GotRow *got = g_ptr_array_index(o->window, j + k);
+    o->comparisons++;
+    if (e + k >= o->rows->n || !expected_row_matches(&o->rows->v[e + k], got->n, got->cells, &o->diff->undecided))
+      return false;
+  }
+  return run > 0;
+}
+
+/* Where row j of the window goes on among the expected rows from o->e on; rows->n: nowhere. */
+static gsize look_up(OrderedRows *o, guint j) {
+  const GotRow *got = g_ptr_array_index(o->window, j);
+  gpointer hash = GSIZE_TO_POINTER(got_row_hash(got->n, got->cells, NULL));
+  gsize e = GPOINTER_TO_SIZE(g_hash_table_lookup(o->index, hash));
+  for (guint tried = 0; e != 0 && tried < MOST_LOOKED_UP; tried++, e = o->next[e - 1])
+    if (e - 1 >= o->e && in_step(o, e - 1, j))
+      return e - 1;
+  return o->rows->n;
+}
+
+/* Skips what is missing, and what stands before in the window, when a row of the window stands further on. */
+static bool skip_missing(OrderedRows *o) {
+  build_index(o);
+  for (guint j = 0; j < o->window->len; j++) {
+    gsize e = look_up(o, j);
+    if (e == o->rows->n)
+      continue;
+    for (guint k = 0; k < j; k++) {
+      const GotRow *got = g_ptr_array_index(o->window, k);
+      row_diff_unexpected(o->diff, got->n, got->cells);
+    }
+    drop_from_window(o, j);
+    row_diff_missing(o->diff, o->e, e - o->e);
+    o->e = e;
+    return true;
+  }
+  return false;
+}
+
+/* ---- The stream --------------------------------------------------------------------------------------------------- */
+
 /* Aligns the window once; false when it has to grow first. */
 static bool settle(OrderedRows *o, bool ended) {
   gsize left = o->rows->n - o->e;
@@ -204,6 +271,8 @@ static bool settle(OrderedRows *o, bool ended) {
   bool full = o->limit >= LARGEST_WINDOW || o->window_bytes >= WINDOW_BYTES;
   if (final == 0 && !full)
     return false;
+  if (final == 0 && !ended && skip_missing(o))
+    return true;
   commit(o, way, final == 0 ? way->len : final);
   return true;
 }
@@ -259,6 +328,8 @@ void ordered_rows_end(OrderedRows *o) {
     give_up(o);
     return;
   }
+  while (o->window->len > 0 && o->rows->n - o->e > LARGEST_WINDOW && skip_missing(o))
+    pass_window(o);
   if (o->window->len > 0)
     settle(o, true);
   window_unexpected(o);

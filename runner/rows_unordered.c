@@ -10,6 +10,7 @@
 #include "runner/row_diff.h"
 
 #include <string.h>
+#include "runner/row_hash.h"
 
 enum {
   MOST_GROUPS = 32,              /* of rows with matchers; the others are tried one by one */
@@ -40,49 +41,6 @@ struct UnorderedRows {
   guint width;                   /* cells of the rows received */
 };
 
-/* ---- Hashing ------------------------------------------------------------------------------------------------------ */
-
-static guint64 mix(guint64 hash, guint64 word) {
-  hash = (hash ^ word) * G_GUINT64_CONSTANT(0x9e3779b97f4a7c15);
-  return hash ^ (hash >> 29);
-}
-
-static guint64 hash_bytes(guint64 hash, const char *bytes, gsize len) {
-  hash = mix(hash, len);
-  guint64 word;
-  for (; len >= sizeof word; bytes += sizeof word, len -= sizeof word) {
-    memcpy(&word, bytes, sizeof word);
-    hash = mix(hash, word);
-  }
-  word = 0;
-  memcpy(&word, bytes, len);
-  return mix(hash, word);
-}
-
-static guint64 hash_null(guint64 hash) { return mix(hash, G_MAXUINT64); }
-
-static gpointer hash_expected(const Group *group, const ExpectedRow *row) {
-  guint64 hash = row->n;
-  for (guint i = 0; i < row->n; i++)
-    if (group->exact[i])
-      hash = row->cells[i].kind == CELL_NULL ? hash_null(hash)
-                                             : hash_bytes(hash, row->cells[i].as.text.bytes, row->cells[i].as.text.len);
-  return GSIZE_TO_POINTER(hash);
-}
-
-static gpointer hash_got(const Group *group, const DbCell *cells) {
-  guint64 hash = group->n;
-  for (guint i = 0; i < group->n; i++)
-    if (group->exact[i])
-      hash = cells[i].bytes == NULL ? hash_null(hash) : hash_bytes(hash, cells[i].bytes, cells[i].len);
-  return GSIZE_TO_POINTER(hash);
-}
-
-static guint fold(gconstpointer key) {
-  gsize hash = GPOINTER_TO_SIZE(key);
-  return (guint)(hash ^ (hash >> 32));
-}
-
 /* ---- Groups ------------------------------------------------------------------------------------------------------- */
 
 static void group_clear(gpointer data) {
@@ -101,7 +59,7 @@ static bool fits_group(const Group *group, const ExpectedRow *row) {
 }
 
 static guint add_group(UnorderedRows *u, const ExpectedRow *row, bool by_cells) {
-  Group group = {.n = row->n, .exact = g_new0(bool, row->n + 1), .heads = g_hash_table_new(fold, g_direct_equal)};
+  Group group = {.n = row->n, .exact = g_new0(bool, row->n + 1), .heads = g_hash_table_new(row_hash_fold, g_direct_equal)};
   group.all_exact = by_cells;
   for (guint i = 0; by_cells && i < row->n; i++) {
     group.exact[i] = expected_cell_is_exact(&row->cells[i]);
@@ -127,7 +85,7 @@ static void enter(UnorderedRows *u, gsize e) {
   const ExpectedRow *row = &u->rows->v[e];
   guint g = group_of(u, row);
   Group *group = &g_array_index(u->groups, Group, g);
-  gpointer hash = hash_expected(group, row);
+  gpointer hash = GSIZE_TO_POINTER(expected_row_hash(row, group->exact));
   u->next[e] = GPOINTER_TO_SIZE(g_hash_table_lookup(group->heads, hash));
   u->next[e]--;
   g_hash_table_insert(group->heads, hash, GSIZE_TO_POINTER(e + 1));
@@ -163,7 +121,7 @@ void unordered_rows_free(UnorderedRows *u) {
 
 /* Takes an expected row of exactly these texts out of its group. */
 static bool take_exact(UnorderedRows *u, Group *group, const DbCell *cells) {
-  gpointer hash = hash_got(group, cells);
+  gpointer hash = GSIZE_TO_POINTER(got_row_hash(group->n, cells, group->exact));
   gint64 e = (gint64)GPOINTER_TO_SIZE(g_hash_table_lookup(group->heads, hash)) - 1, before = NONE;
   for (; e != NONE; before = e, e = u->next[e]) {
     if (!expected_row_matches(&u->rows->v[e], group->n, cells, &u->diff->undecided))
@@ -219,7 +177,8 @@ static void augment(Assignment *a, gint64 e, gint64 began) {
 static bool reach(Assignment *a, const Group *group, gint64 left, gint64 began) {
   UnorderedRows *u = a->u;
   const GotRow *got = g_ptr_array_index(u->left, left);
-  gint64 e = (gint64)GPOINTER_TO_SIZE(g_hash_table_lookup(group->heads, hash_got(group, got->cells))) - 1;
+  gpointer hash = GSIZE_TO_POINTER(got_row_hash(got->n, got->cells, group->exact));
+  gint64 e = (gint64)GPOINTER_TO_SIZE(g_hash_table_lookup(group->heads, hash)) - 1;
   for (; e != NONE; e = u->next[e]) {
     if (a->reached[e] == a->search)
       continue;
