@@ -16,7 +16,7 @@
 
 #define COPY_CHUNK (1024 * 1024)
 #define REMOVE_TRIES 50          /* against a dying server that still makes files */
-#define DEPTH_MAX 200            /* each level holds a descriptor */
+#define DEPTH_MAX 100            /* each level holds two descriptors */
 
 static void close_fd(int *fd) {
   if (*fd >= 0) close(*fd);
@@ -152,31 +152,46 @@ static bool copy_now(const char *from, const char *to, const Credentials *user, 
 
 /* ---- Removing */
 
-static bool remove_entries(int fd, dev_t device, int depth, GError **error);
+typedef struct Removal {
+  dev_t device;
+  int top;                       /* the directory that is removed, -1 until it is open */
+  guint moved;                   /* directories that were too deep and moved up to it */
+} Removal;
+
+static bool remove_entries(Removal *removal, int fd, int depth, GError **error);
+
+/* Each level holds a descriptor, so what lies too deep is first moved to the top, where a later pass finds it. */
+static bool move_up(Removal *removal, int dir, const char *name, GError **error) {
+  g_autofree char *new_name = g_strdup_printf(".deep-%u-%d", ++removal->moved, getpid());
+  return renameat(dir, name, removal->top, new_name) == 0 || fail_errno(error, "move directory '%s' up", name);
+}
 
 /* A directory without rights for its owner hides its contents from all but root: they are given first. */
-static bool remove_directory(int dir, const char *name, dev_t device, int depth, GError **error) {
+static bool remove_directory(Removal *removal, int dir, const char *name, int depth, GError **error) {
   struct stat st;
   if (geteuid() != 0) fchmodat(dir, name, 0700, 0);
+  if (depth == DEPTH_MAX) return move_up(removal, dir, name, error);
   autoclose fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0) return errno == ENOENT || fail_errno(error, "open directory '%s'", name);
   if (fstat(fd, &st) < 0) return fail_errno(error, "look at '%s'", name);
-  if (st.st_dev != device) return fail(error, "'%s' is another file system: left alone", name);
+  if (st.st_dev != removal->device) return fail(error, "'%s' is another file system: left alone", name);
+  if (depth == 0) removal->top = fd;
   for (int tries = 0;; tries++) {
-    if (!remove_entries(fd, device, depth + 1, error)) return false;
+    guint moved = removal->moved;
+    if (!remove_entries(removal, fd, depth + 1, error)) return false;
     if (unlinkat(dir, name, AT_REMOVEDIR) == 0 || errno == ENOENT) return true;
+    if (removal->moved > moved) tries = 0;
     if (errno != ENOTEMPTY || tries == REMOVE_TRIES) return fail_errno(error, "remove directory '%s'", name);
   }
 }
 
-static bool remove_entries(int fd, dev_t device, int depth, GError **error) {
-  if (depth > DEPTH_MAX) return fail(error, "more than %d directories deep", DEPTH_MAX);
+static bool remove_entries(Removal *removal, int fd, int depth, GError **error) {
   DIR *entries = open_entries(fd);
   if (!entries) return fail_errno(error, "read directory");
   bool done = true;
   for (struct dirent *entry; done && (entry = next_entry(entries));) {
     if (unlinkat(fd, entry->d_name, 0) == 0 || errno == ENOENT) continue;
-    if (errno == EISDIR) done = remove_directory(fd, entry->d_name, device, depth, error);
+    if (errno == EISDIR) done = remove_directory(removal, fd, entry->d_name, depth, error);
     else done = fail_errno(error, "remove '%s'", entry->d_name);
   }
   closedir(entries);
@@ -192,7 +207,7 @@ bool dirs_remove_now(const char *path, GError **error) {
   if (dir < 0) return errno == ENOENT || fail_errno(error, "remove '%s': open directory '%s'", path, parent);
   if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0) return errno == ENOENT || fail_errno(error, "remove '%s'", path);
   if (!S_ISDIR(st.st_mode)) return unlinkat(dir, name, 0) == 0 || fail_errno(error, "remove '%s'", path);
-  if (remove_directory(dir, name, st.st_dev, 0, error)) return true;
+  if (remove_directory(&(Removal){.device = st.st_dev, .top = -1}, dir, name, 0, error)) return true;
   g_prefix_error(error, "remove '%s': ", path);
   return false;
 }
@@ -201,7 +216,7 @@ bool dirs_remove_now(const char *path, GError **error) {
 
 typedef struct TreeWork { const char *from, *to; const Credentials *user; } TreeWork;
 
-static int report(bool done, int fd, GError *failure) {
+static int report(int fd, bool done, const GError *failure) {
   if (!done && write(fd, failure->message, strlen(failure->message)) < 0) return 2;
   return done ? 0 : 1;
 }
@@ -209,13 +224,15 @@ static int report(bool done, int fd, GError *failure) {
 static int copy_child(int report_fd, gpointer data) {
   const TreeWork *work = data;
   g_autoptr(GError) failure = NULL;
-  return report(copy_now(work->from, work->to, work->user, &failure), report_fd, failure);
+  bool done = copy_now(work->from, work->to, work->user, &failure);
+  return report(report_fd, done, failure);
 }
 
 static int remove_child(int report_fd, gpointer data) {
   const TreeWork *work = data;
   g_autoptr(GError) failure = NULL;
-  return report(dirs_remove_now(work->from, &failure), report_fd, failure);
+  bool done = dirs_remove_now(work->from, &failure);
+  return report(report_fd, done, failure);
 }
 
 static const char *why_not(Deadline deadline) {
