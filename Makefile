@@ -1,8 +1,10 @@
 # runner: build, test, install.  Everything made goes below $(BUILD).
-#   make            the program, build/runner
+#   make            the program, build/bin/runner
 #   make run        installs what is missing, builds, runs testdefs/ against real servers
 #   make test       installs what is missing, builds, runs all tests
-#   make check      the tests alone (VARIANT=asan: under the address and undefined-behaviour sanitizers)
+#   make check      the tests of the program's parts alone (VARIANT=asan: under the sanitizers)
+#   make deps       installs what is missing, by apt-get
+#   make bench      measures what statements and comparisons cost
 #   make install    PREFIX=/usr/local DESTDIR=
 # Variants: VARIANT=debug (the default), release, asan.
 
@@ -11,7 +13,7 @@ BUILD   ?= build$(if $(filter-out debug,$(VARIANT)),/$(VARIANT))
 PREFIX  ?= /usr/local
 VERSION := 0.1
 
-PACKAGES := glib-2.0 libsystemd yaml-0.1 libpcre2-8 libpq libmariadb json-glib-1.0
+PACKAGES := glib-2.0 libsystemd yaml-0.1 libpcre2-8 libpq libmariadb json-glib-1.0 libcurl
 
 CC       ?= cc
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual -Wvla \
@@ -31,8 +33,8 @@ object    = $(patsubst %.c,$(BUILD)/%.o,$(1))
 TEST_PROGRAMS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TESTS))
 TOOL_PROGRAMS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TOOLS))
 
-.PHONY: all run test check programs-for-tests install clean deps
-all: $(BUILD)/runner
+.PHONY: all run test check bench programs-for-tests install clean deps
+all: $(BUILD)/bin/runner
 
 $(BUILD)/libyamldef.a:  $(call object,$(wildcard yamldef/*.c))
 $(BUILD)/libdbclient.a: $(call object,$(wildcard dbclient/*.c))
@@ -43,7 +45,8 @@ $(BUILD)/%.a:
 	$(AR) rcs $@ $^
 
 # One way down: cmd -> runner -> (yamldef, dbclient).
-$(BUILD)/runner: $(BUILD)/cmd/main.o $(BUILD)/libcmd.a $(BUILD)/librunner.a $(BUILD)/libyamldef.a $(BUILD)/libdbclient.a
+$(BUILD)/bin/runner: $(BUILD)/cmd/main.o $(BUILD)/libcmd.a $(BUILD)/librunner.a $(BUILD)/libyamldef.a $(BUILD)/libdbclient.a
+	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(LIBS) -lm
 
 $(TEST_PROGRAMS) $(TOOL_PROGRAMS): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/libcmd.a $(BUILD)/librunner.a $(BUILD)/libyamldef.a $(BUILD)/libdbclient.a
@@ -57,6 +60,39 @@ $(BUILD)/%.o: %.c
 $(BUILD)/yamldef/engines.o: $(wildcard yamldef/engines/*.yaml)
 
 programs-for-tests: $(TEST_PROGRAMS) $(TOOL_PROGRAMS)
+
+deps:
+	@tests/install.sh
+
+# Definitions to run, and options of `runner run`: make run TESTDEFS=testdefs/postgresql_failover.yaml OPTIONS='-j 2'
+TESTDEFS ?= testdefs/*.yaml
+OPTIONS  ?=
+run-testdefs = tests/with_dolt.sh $(BUILD)/runner run $(OPTIONS) $(TESTDEFS)
+
+run: deps
+	@$(MAKE) --no-print-directory all
+	$(run-testdefs)
+
+check: all programs-for-tests
+	BUILD=$(BUILD) tests/run.sh $(TEST_PROGRAMS) $(wildcard tests/test_*.sh tests/test_*.py)
+
+test: deps
+	@$(MAKE) --no-print-directory check
+	$(run-testdefs)
+
+bench: programs-for-tests
+	@for program in $(filter $(BUILD)/tests/bench_%,$(TOOL_PROGRAMS)); do $$program || exit 1; done
+
+# The manual page and the completions come out of the program's own tables.
+INSTALL = install -D -m 644
+install: $(BUILD)/bin/runner
+	$< help --man >$(BUILD)/runner.1
+	for shell in bash zsh fish; do $< help --completion $$shell >$(BUILD)/completion.$$shell || exit 1; done
+	install -D -m 755 $< $(DESTDIR)$(PREFIX)/bin/runner
+	$(INSTALL) $(BUILD)/runner.1 $(DESTDIR)$(PREFIX)/share/man/man1/runner.1
+	$(INSTALL) $(BUILD)/completion.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/runner
+	$(INSTALL) $(BUILD)/completion.zsh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_runner
+	$(INSTALL) $(BUILD)/completion.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/runner.fish
 
 clean:
 	rm -rf $(BUILD)

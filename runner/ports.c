@@ -173,9 +173,9 @@ typedef struct Listener { Nearness near; guint64 inode; } Listener;
 static Nearness nearness(const char *hex) {
   guint32 words[4] = {0};
   int n = sscanf(hex, "%8x%8x%8x%8x", &words[0], &words[1], &words[2], &words[3]);
-  if (n == 1) return ntohl(words[0]) >> 24 == 127 ? NEAR_LOOPBACK : words[0] == 0 ? NEAR_ANY : NEAR_NOT;
+  if (n == 1) return ntohl(words[0]) == INADDR_LOOPBACK ? NEAR_LOOPBACK : words[0] == 0 ? NEAR_ANY : NEAR_NOT;
   if (n != 4 || words[0] || words[1]) return NEAR_NOT;
-  if (ntohl(words[2]) == 0xffff) return ntohl(words[3]) >> 24 == 127 ? NEAR_LOOPBACK : words[3] == 0 ? NEAR_ANY : NEAR_NOT;
+  if (ntohl(words[2]) == 0xffff) return ntohl(words[3]) == INADDR_LOOPBACK ? NEAR_LOOPBACK : words[3] == 0 ? NEAR_ANY : NEAR_NOT;
   if (words[2]) return NEAR_NOT;
   return words[3] == 0 ? NEAR_ANY6 : ntohl(words[3]) == 1 ? NEAR_LOOPBACK6 : NEAR_NOT;
 }

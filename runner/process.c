@@ -183,6 +183,17 @@ Process *process_spawn(const Spawn *spawn, GError **error) {
   return process;
 }
 
+Process *process_fork(int (*fn)(gpointer data), gpointer data, GError **error) {
+  pid_t pid = fork();
+  if (pid == 0) {
+    loop_forget();
+    reset_signals();
+    _exit(fn(data));
+  }
+  if (pid < 0) return fail_errno(error, "fork"), NULL;
+  return process_new(pid);
+}
+
 bool process_signal(Process *process, int signo) {
   return !process->exited && pidfd_send_signal(process->pidfd, signo, NULL, 0) == 0;
 }

@@ -42,6 +42,9 @@ void reaper_turn(void);
 /* NULL with error set when it could not be begun ("run '/usr/bin/x': No such file or directory"); once this returns, the
  * exec has happened. Recorded in the registry. */
 Process *process_spawn(const Spawn *spawn, GError **error);
+/* A child of our own program: fn runs in it with the parent's loop forgotten and default signals, and what it gives is the
+ * exit status.  It does not die with us: fn sees to that. */
+Process *process_fork(int (*fn)(gpointer data), gpointer data, GError **error);
 /* false: it has ended already */
 bool process_signal(Process *process, int signo);
 WaitResult process_wait(Process *process, Deadline deadline);

@@ -1,0 +1,19 @@
+/* programs.h - where an engine's programs are: the server's bindir, then the engine's search path, then PATH.
+ *
+ * A search entry is a directory, a glob (the highest version that matches wins: 17 before 9.6), or the word PATH.
+ */
+#ifndef RUNNER_PROGRAMS_H
+#define RUNNER_PROGRAMS_H
+
+#include "runner/node.h"
+
+/* Full path, newly allocated. self NULL: PATH alone. Error: says where it was looked for. */
+char *program_path(const Node *self, const char *name, GError **error);
+/* The same for a command's first word: a word with a slash stays as it is. */
+char *program_resolve(const Node *self, const char *word, GError **error);
+/* PATH for what a server starts: the directory of its programs first. */
+char *program_search_path(const Node *self);
+/* The first of a test's needs (its engines' programs, its own) that is not there, in words; NULL: all is there. */
+char *programs_missing(const Test *test);
+
+#endif

@@ -1,0 +1,103 @@
+/* run: a program, as the test's user, with the server's own programs before all others. */
+#include <string.h>
+#include <sys/wait.h>
+#include "runner/command.h"
+#include "runner/dirs.h"
+#include "runner/step.h"
+
+static char **render_argv(Context *context, Scope *scope, const Texts *command, GError **error) {
+  g_auto(GStrv) argv = scope_render_all(scope, command, error);
+  g_auto(GStrv) extra = argv && context->extra_args ? scope_render_all(scope, context->extra_args, error) : g_new0(char *, 1);
+  if (!argv || !extra) return NULL;
+  g_autoptr(GPtrArray) all = g_ptr_array_new();
+  for (char **arg = argv; *arg; arg++) g_ptr_array_add(all, g_strdup(*arg));
+  for (char **arg = extra; *arg; arg++) g_ptr_array_add(all, g_strdup(*arg));
+  g_ptr_array_add(all, NULL);
+  return (char **)g_ptr_array_free(g_steal_pointer(&all), FALSE);
+}
+
+static bool check_exit(const RunStep *run, const CommandResult *result, const char *name, Outcome *outcome) {
+  int status = result->status;
+  bool zero = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  g_autofree char *end = exit_text(status);
+  switch (run->exit_wish) {
+  case EXIT_ZERO: return zero || outcome_fail(outcome, "'%s' %s", name, end);
+  case EXIT_NONZERO: return !zero || outcome_fail(outcome, "'%s' was to fail, but it %s", name, end);
+  case EXIT_STATUS: break;
+  }
+  if (WIFEXITED(status) && WEXITSTATUS(status) == run->exit_status) return true;
+  return outcome_fail(outcome, "'%s' was to exit with status %d, but it %s", name, run->exit_status, end);
+}
+
+static bool check_text(Context *context, const PatternTexts *patterns, const char *text, gsize len, const char *which, Outcome *outcome) {
+  for (guint i = 0; i < patterns->n; i++) {
+    g_autoptr(Pattern) made = NULL;
+    const Pattern *pattern = patterns->v[i].compiled;
+    GError *error = NULL;
+    if (!pattern) {
+      gsize size = 0;
+      g_autofree char *rendered = scope_render(&context->scope, &patterns->v[i].text, &size, &error);
+      if (rendered) made = pattern_new(rendered, size, PATTERN_BLOCK, &error);
+      if (!made) return outcome_take_error(outcome, error);
+      pattern = made;
+    }
+    const char *why = NULL;
+    PatternResult found = pattern_search(pattern, text, len, 0, NULL, NULL, &why);
+    if (found == PATTERN_YES) continue;
+    outcome->at = patterns->v[i].text.at;
+    if (found == PATTERN_UNDECIDED) return outcome_error(outcome, "pattern /%s/ over its %s could not be decided: %s", pattern_text(pattern), which, why);
+    outcome_fail(outcome, "its %s does not match /%s/", which, pattern_text(pattern));
+    outcome->at = patterns->v[i].text.at;
+    return false;
+  }
+  return true;
+}
+
+static void show_output(const CommandResult *result, char **argv, Outcome *outcome) {
+  g_autofree char *line = g_strjoinv(" ", argv);
+  outcome_addf(outcome, "  command: %s", line);
+  if (result->out_len > 0) outcome_addf(outcome, "  stdout: %.4000s", result->out);
+  if (result->err_len > 0) outcome_addf(outcome, "  stderr: %.4000s", result->err);
+}
+
+static bool leave(Context *context, Scope *scope, Node *node, const RunStep *run, char **argv, Outcome *outcome) {
+  Cluster *cluster = context->scope.cluster;
+  g_autofree char *safe = dirs_safe_name(run->keep_running.s);
+  g_autofree char *path = g_strdup_printf("%s/%s.log", cluster->dir, safe);
+  Process *process = command_leave(scope, node, argv, node ? node->dir : cluster->dir, path, outcome);
+  if (process) g_ptr_array_add(cluster->helpers, process);
+  return process != NULL;
+}
+
+void step_command(Context *context, const Step *step, Outcome *outcome) {
+  const RunStep *run = &step->run;
+  GError *error = NULL;
+  Node *node = run->server.s ? context_node(context, &run->server, outcome) : context->scope.roles.self;
+  if (outcome->kind != OUTCOME_OK) return;
+  Scope scope = context->scope;
+  if (node && !scope.roles.self) scope.roles.self = node;   /* its programs are found first */
+  g_auto(GStrv) argv = render_argv(context, &scope, &run->command, &error);
+  gsize input_len = 0;
+  g_autofree char *input = argv ? scope_render(&scope, &run->stdin_text, &input_len, &error) : NULL;
+  if (error) {
+    outcome_take_error(outcome, error);
+    return;
+  }
+  context->extra_args = NULL;     /* the first command that runs takes them */
+  if (run->keep_running.s) {
+    leave(context, &scope, node, run, argv, outcome);
+    return;
+  }
+  g_auto(CommandResult) result = {0};
+  CommandWords words = {.argv = argv, .input = input, .input_len = input_len};
+  if (!command_run(&scope, node, &words, context->limit, &result, outcome)) return;
+  if (!check_exit(run, &result, argv[0], outcome) || !check_text(context, &run->out, result.out, result.out_len, "stdout", outcome) ||
+      !check_text(context, &run->err, result.err, result.err_len, "stderr", outcome)) {
+    show_output(&result, argv, outcome);
+    return;
+  }
+  if (!run->capture.s) return;
+  gsize len = result.out_len;
+  if (len > 0 && result.out[len - 1] == '\n') len--;
+  variable_set(context->scope.cluster, run->capture.s, result.out, len);
+}

@@ -1,0 +1,275 @@
+#include "runner/worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "runner/dirs.h"
+#include "runner/node.h"
+#include "runner/process.h"
+#include "runner/programs.h"
+#include "runner/step.h"
+#include "runner/tree.h"
+
+#define TEST_LIMIT (300 * G_USEC_PER_SEC)
+#define FINALLY_LIMIT (60 * G_USEC_PER_SEC)
+#define BACKGROUND_LIMIT (60 * G_USEC_PER_SEC)
+#define REMOVE_LIMIT (60 * G_USEC_PER_SEC)
+#define LAST_MOMENTS 200000
+#define EVIDENCE_LINES 5
+
+typedef struct Worker {
+  const WorkerTask *task;
+  EventLog *log;
+  Cluster *cluster;
+  Verdict verdict;
+  bool stopped, hurry;           /* asked by the runner */
+} Worker;
+
+/* ---- Who watches us */
+
+static void ring(gpointer data) {
+  const WorkerTask *task = data;
+  if (send(task->control, "e", 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) return;   /* full: it will look anyway */
+}
+
+/* Nothing is written any more: what is left is to leave nothing behind. */
+static void runner_died(int fd, short revents, gpointer data) {
+  tree_kill_descendants(LAST_MOMENTS, NULL, 0);
+  _exit(3);
+}
+
+static void ask_to_stop(Worker *worker) {
+  if (!worker->cluster) return;
+  cluster_interrupt(worker->cluster, OUTCOME_ERROR, "the run was stopped", NULL, NULL);
+  if (worker->hurry) worker->cluster->hurry = true;
+}
+
+static void on_control(int fd, short revents, gpointer data) {
+  Worker *worker = data;
+  char order = 0;
+  ssize_t n = recv(fd, &order, 1, MSG_DONTWAIT);
+  if (n == 0) runner_died(fd, revents, data);
+  if (n != 1) return;
+  worker->stopped = true;
+  worker->hurry = worker->hurry || order == WORKER_HURRY;
+  ask_to_stop(worker);
+}
+
+/* ---- The verdict's words */
+
+static void add_story(Outcome *outcome, const char *what, Outcome *more) {
+  if (more->kind == OUTCOME_OK || more->kind == OUTCOME_CANCELLED) {
+    outcome_clear(more);
+    return;
+  }
+  if (outcome->kind == OUTCOME_OK || outcome->kind == OUTCOME_CANCELLED) {
+    outcome_move(outcome, more);
+    return;
+  }
+  outcome_addf(outcome, "  then, %s: %s", what, more->headline);
+  outcome_add(outcome, more->detail);
+  outcome_clear(more);
+}
+
+/* The reason of an interrupt, with where it found the test. */
+static void take_interrupt(Cluster *cluster, Outcome *outcome) {
+  if (cluster->interrupted.kind == OUTCOME_OK) return;
+  Place at = cluster->current ? cluster->current->at : cluster->test->at;
+  if (cluster->current) {
+    g_autofree char *text = step_text(cluster->current);
+    outcome->kind = cluster->interrupted.kind;
+    g_free(outcome->headline);
+    outcome->headline = g_strdup_printf("in step %s (%s): %s", cluster->current_label, text, cluster->interrupted.headline);
+  } else {
+    outcome->kind = cluster->interrupted.kind;
+    g_free(outcome->headline);
+    outcome->headline = g_strdup_printf("while the servers were being started: %s", cluster->interrupted.headline);
+  }
+  g_autofree char *before = outcome->detail;
+  outcome->detail = NULL;
+  outcome_add(outcome, cluster->interrupted.detail);
+  outcome_add(outcome, before);
+  outcome->at = cluster->interrupted.at.line > 0 ? cluster->interrupted.at : at;
+}
+
+static void add_last_lines(Cluster *cluster, Outcome *outcome) {
+  for (guint i = 0; i < cluster->nodes->len; i++) {
+    Node *node = g_ptr_array_index(cluster->nodes, i);
+    g_autofree char *tail = node_tail(node, EVIDENCE_LINES);
+    g_auto(GStrv) lines = g_strsplit(tail, "\n", -1);
+    for (char **line = lines; *line; line++)
+      if (**line && !(outcome->detail && strstr(outcome->detail, *line))) outcome_addf(outcome, "  %s | %s", node->name, *line);
+  }
+}
+
+static void tell_verdict(Worker *worker, const Outcome *outcome, const char *skip, gint64 us, bool kept) {
+  EventLog *log = worker->log;
+  bool bad = worker->verdict != VERDICT_PASSED && worker->verdict != VERDICT_SKIPPED;
+  event_begin(log, "verdict");
+  event_text(log, "verdict", verdict_word(worker->verdict));
+  event_int(log, "us", us);
+  event_text(log, "headline", skip ? skip : outcome->headline);
+  event_text(log, "detail", outcome->detail);
+  if (bad && worker->cluster && worker->cluster->current) event_text(log, "step", worker->cluster->current_label);
+  if (outcome->at.line > 0) {
+    event_text(log, "file", outcome->at.file);
+    event_int(log, "line", outcome->at.line);
+    event_int(log, "col", outcome->at.col);
+  }
+  event_text(log, "kept", kept ? worker->cluster->dir : NULL);
+  event_text(log, "again", bad ? worker->task->again : NULL);
+  event_end(log);
+}
+
+/* ---- The test */
+
+static void run_steps(gpointer data) {
+  struct { Worker *worker; Outcome *outcome; } *job = data;
+  Cluster *cluster = job->worker->cluster;
+  if (!cluster_start(cluster, job->outcome)) return;
+  Context context = {.scope = {.cluster = cluster}, .prefix = "", .list_limit = DEADLINE_NONE};
+  if (!steps_run(&context, &cluster->test->steps, job->outcome)) return;
+  backgrounds_collect_all(cluster, deadline_in(BACKGROUND_LIMIT), job->outcome);
+}
+
+static void run_finally(gpointer data) {
+  struct { Worker *worker; Outcome *outcome; } *job = data;
+  Context context = {.scope = {.cluster = job->worker->cluster}, .prefix = "finally ", .list_limit = deadline_in(FINALLY_LIMIT)};
+  steps_run(&context, &job->worker->cluster->test->finally, job->outcome);
+}
+
+/* Runs a part of the test so that an interrupt can end it. */
+static void run_part(Worker *worker, const char *name, void (*part)(gpointer data), Outcome *outcome) {
+  struct { Worker *worker; Outcome *outcome; } job = {worker, outcome};
+  worker->cluster->main = fiber_spawn(name, part, &job);
+  if (worker->cluster->interrupted.kind != OUTCOME_OK) fiber_cancel(worker->cluster->main);
+  fiber_join(worker->cluster->main, DEADLINE_NONE);
+  worker->cluster->main = NULL;
+}
+
+static void watch_time(gpointer data) {
+  Worker *worker = data;
+  gint64 limit = worker->task->planned->test->timeout >= 0 ? worker->task->planned->test->timeout : TEST_LIMIT;
+  if (wait_until(deadline_in(limit)) == WAIT_CANCELLED) return;
+  g_autofree char *text = g_strdup_printf("the test's time is up (%.0f s; 'timeout' sets it)", (double)limit / G_USEC_PER_SEC);
+  cluster_interrupt(worker->cluster, OUTCOME_FAILED, text, NULL, NULL);
+}
+
+static Verdict judge(const Outcome *outcome, bool leaked_only) {
+  if (leaked_only) return VERDICT_LEAKED;
+  return outcome->kind == OUTCOME_OK ? VERDICT_PASSED : outcome->kind == OUTCOME_FAILED ? VERDICT_FAILED : VERDICT_ERROR;
+}
+
+/* Steps, `finally`, the servers' end, what they left, their logs: each goes on whatever became of those before. */
+static void run_cluster(Worker *worker, Outcome *outcome) {
+  Cluster *cluster = worker->cluster;
+  g_auto(Outcome) finally = {0}, stop = {0}, leaks = {0}, logs = {0};
+  if (worker->stopped) ask_to_stop(worker);
+  Fiber *time = fiber_spawn("time limit", watch_time, worker);
+  run_part(worker, "steps", run_steps, outcome);
+  fiber_stop(time);
+  take_interrupt(cluster, outcome);
+  bool interrupted = cluster->interrupted.kind != OUTCOME_OK;
+  const Step *current = cluster->current;
+  g_autofree char *label = g_strdup(cluster->current_label);
+  outcome_clear(&cluster->interrupted);
+  if (cluster->test->finally.n > 0 && !cluster->hurry) run_part(worker, "finally", run_finally, &finally);
+  if (outcome->kind != OUTCOME_OK) {   /* the failure is where the test stood, not where `finally` went on to */
+    cluster->current = current;
+    g_strlcpy(cluster->current_label, label, sizeof cluster->current_label);
+  }
+  g_ptr_array_set_size(cluster->backgrounds, 0);
+  add_story(outcome, "in 'finally'", &finally);
+  if (outcome->kind != OUTCOME_OK) add_last_lines(cluster, outcome);
+  cluster_stop(cluster, &stop);
+  if (!interrupted) add_story(outcome, "when the servers were stopped", &stop);
+  bool clean = outcome->kind == OUTCOME_OK;
+  cluster_leaks(cluster, &leaks);
+  bool leaked = leaks.kind == OUTCOME_FAILED;
+  if (!interrupted) add_story(outcome, "when the servers had stopped", &leaks);
+  if (clean) cluster_check_logs(cluster, &logs);
+  bool logs_bad = logs.kind != OUTCOME_OK;
+  add_story(outcome, "in the servers' output", &logs);
+  worker->verdict = judge(outcome, clean && leaked && !logs_bad);
+}
+
+static char *skip_reason(Worker *worker, bool *is_need) {
+  const Test *test = worker->task->planned->test;
+  *is_need = false;
+  if (test->skip) return g_strdup(test->skip);
+  *is_need = true;
+  return programs_missing(test);
+}
+
+static void finish(Worker *worker, Outcome *outcome, gint64 began) {
+  bool good = worker->verdict == VERDICT_PASSED || worker->verdict == VERDICT_SKIPPED;
+  bool keep = (!good || worker->task->keep) && !worker->stopped;
+  Cluster *cluster = worker->cluster;
+  tell_verdict(worker, outcome, NULL, g_get_monotonic_time() - began, keep && cluster->dir);
+  if (cluster->dir && !keep) dirs_remove(cluster->dir, deadline_after(REMOVE_LIMIT), NULL);
+  if (cluster->socket_dir) dirs_remove(cluster->socket_dir, deadline_after(REMOVE_LIMIT), NULL);
+  cluster_free(cluster);
+}
+
+static void run_test(gpointer data) {
+  Worker *worker = data;
+  gint64 began = g_get_monotonic_time();
+  g_auto(Outcome) outcome = {0};
+  bool is_need = false;
+  g_autofree char *skip = skip_reason(worker, &is_need);
+  event_begin(worker->log, "begun");
+  event_end(worker->log);
+  if (skip) {
+    worker->verdict = is_need && worker->task->options->require_all ? VERDICT_FAILED : VERDICT_SKIPPED;
+    tell_verdict(worker, &outcome, skip, 0, false);
+    loop_quit();
+    return;
+  }
+  worker->cluster = cluster_new(worker->task->planned, worker->task->options, worker->log, &outcome);
+  if (outcome.kind == OUTCOME_OK) run_cluster(worker, &outcome);
+  else worker->verdict = judge(&outcome, false);
+  finish(worker, &outcome, began);
+  worker->cluster = NULL;
+  loop_quit();
+}
+
+/* ---- The process */
+
+/* Everything that was inherited but what we need: another worker's control socket held open here would hide its end. */
+static void close_inherited(const WorkerTask *task) {
+  int keep[] = {MIN(task->control, task->runner), MAX(task->control, task->runner)};
+  close_range(3, (unsigned)keep[0] - 1, 0);
+  if (keep[1] > keep[0] + 1) close_range((unsigned)keep[0] + 1, (unsigned)keep[1] - 1, 0);
+  close_range((unsigned)keep[1] + 1, ~0U, 0);
+}
+
+/* A stopped worker would not see its runner die: SIGCONT comes with that death. */
+static void tie_to_runner(const WorkerTask *task) {
+  setsid();
+  signal(SIGPIPE, SIG_IGN);
+  signal(SIGCONT, SIG_DFL);
+  prctl(PR_SET_PDEATHSIG, SIGCONT);
+  if (poll(&(struct pollfd){.fd = task->runner, .events = POLLIN}, 1, 0) > 0) _exit(3);
+}
+
+int worker_main(gpointer data) {
+  const WorkerTask *task = data;
+  tie_to_runner(task);
+  close_inherited(task);
+  loop_new();
+  reaper_begin();
+  clock_set_scale(task->timeout_scale);
+  int fd = open(task->events_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  if (fd < 0) return 3;
+  Worker worker = {.task = task};
+  worker.log = event_log_new(fd, task->options->run_id, task->planned->number, task->attempt);
+  event_log_on_line(worker.log, ring, data);
+  loop_watch(task->runner, POLLIN, runner_died, &worker);
+  loop_watch(task->control, POLLIN, on_control, &worker);
+  fiber_spawn_detached("test", run_test, &worker);
+  loop_run();
+  return event_log_error(worker.log) ? 3 : 0;
+}
