@@ -10,7 +10,7 @@ enum { BLOCK = 32 * 1024, ALIGN = _Alignof(max_align_t) };
 struct Arena {
   GPtrArray *blocks;
   char *at;
-  gsize left;
+  gsize left, size;
 };
 
 Arena *arena_new(void) {
@@ -34,11 +34,13 @@ void *arena_alloc(Arena *arena, gsize n, gsize size) {
   if (need > BLOCK / 4) { /* a block of its own, so that the current one is not thrown away */
     void *own = g_malloc0(need);
     g_ptr_array_add(arena->blocks, own);
+    arena->size += need;
     return own;
   }
   if (need > arena->left) {
     arena->at = g_malloc0(BLOCK);
     arena->left = BLOCK;
+    arena->size += BLOCK;
     g_ptr_array_add(arena->blocks, arena->at);
   }
   void *got = arena->at;
@@ -46,6 +48,8 @@ void *arena_alloc(Arena *arena, gsize n, gsize size) {
   arena->left -= need;
   return got;
 }
+
+gsize arena_size(const Arena *arena) { return arena->size; }
 
 void *arena_copy(Arena *arena, const void *from, gsize n, gsize size) {
   void *to = arena_alloc(arena, n, size);

@@ -23,6 +23,9 @@ char *arena_bytes(Arena *arena, const char *bytes, gsize len);
 char *arena_string(Arena *arena, const char *text);
 char *arena_printf(Arena *arena, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
+/* Bytes taken so far. */
+gsize arena_size(const Arena *arena);
+
 #define arena_new0(arena, type, n) ((type *)arena_alloc(arena, n, sizeof(type)))
 /* The content of a GArray, which stays the caller's. */
 #define arena_array(arena, type, array) ((const type *)arena_copy(arena, (array)->data, (array)->len, sizeof(type)))

@@ -30,6 +30,10 @@ const Server *use_server(Check *c, Name name) {
   return server;
 }
 
+const char *engine_title(Loader *l, const Engine *engine) {
+  return *engine->name == '\0' ? "a server without engine" : arena_printf(l->arena, "the engine '%s'", engine->name);
+}
+
 /* ---- Servers ------------------------------------------------------------------------------------------------------ */
 
 static bool goes_round(const Test *test, const Server *from) {
@@ -55,12 +59,12 @@ static void check_server(Check *c, const Server *server) {
   if (server->replica_of.s != NULL && use_server(c, server->replica_of) != NULL) {
     if (goes_round(c->test, server))
       complain(c->l, server->replica_of.at, NULL, "'%s' would follow itself", server->name.s);
-    else if (!engine->has_clone && *engine->name != '\0')
-      complain(c->l, server->replica_of.at, NULL, "the engine '%s' has no recipe 'clone'", engine->name);
+    else if (!engine->has_clone)
+      complain(c->l, server->replica_of.at, NULL, "%s has no recipe 'clone'", engine_title(c->l, engine));
   }
   if (server->settings.n > 0 && !engine->has_settings_file)
-    complain(c->l, server->settings.v[0].key_at, NULL, "the engine '%s' has no configuration file for 'settings'",
-             engine->name);
+    complain(c->l, server->settings.v[0].key_at, NULL, "%s has no configuration file for 'settings'",
+             engine_title(c->l, engine));
   if (server->external && (server->replica_of.s != NULL || server->command.n > 0))
     complain(c->l, server->at, NULL, "an external server is not ours to make or start");
 }
@@ -196,7 +200,7 @@ void check_test(Loader *l, const Test *test) {
   check_steps(&c, &test->finally);
   leave(l);
   check_notes(&c);
-  if (!test->dolt)
+  if (!test->dolt && problems_n_errors(l->problems) == l->n_errors_before) /* broken steps may have meant to use it */
     warn_unused(&c);
   g_hash_table_unref(c.used);
   g_hash_table_unref(c.step_names);

@@ -19,6 +19,8 @@ typedef struct SessionUse { Name name; const char *server; guint uses; } Session
 
 /* NULL, and a problem with a hint, when no server has this name. */
 const Server *use_server(Check *c, Name name);
+/* "the engine 'x'": for messages. */
+const char *engine_title(Loader *l, const Engine *engine);
 /* Steps of a test in order, then those of `finally`. */
 void check_steps(Check *c, const Steps *steps);
 

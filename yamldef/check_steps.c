@@ -55,6 +55,8 @@ static const char *result_key(const SqlEntry *entry) {
 static void check_kind(Check *c, const SqlEntry *entry) {
   static const char *const WORDS[] = {"query", "exec", "script"};
   const char *key = result_key(entry);
+  if (entry->sql.raw == NULL)
+    return; /* that it has none was said */
   bool asks = key != NULL || expects_error(entry) || entry->has_affected || entry->warnings.given || entry->notices.given;
   if (entry->kind != SQL_QUERY && key != NULL)
     complain(c->l, entry->at, "make it a 'query'", "'%s' can never be checked: the result of '%s' does not count", key,
@@ -179,7 +181,7 @@ static void check_mode(Check *c, const Engine *engine, const Text *mode) {
     g_ptr_array_add(words, (gpointer)(guintptr)engine->stop_modes[i].name);
   }
   g_autofree char *hint = did_you_mean(mode->raw, (const char *const *)words->pdata, words->len);
-  complain(c->l, mode->at, hint, "the engine '%s' has no stop mode '%s'", engine->name, mode->raw);
+  complain(c->l, mode->at, hint, "%s has no stop mode '%s'", engine_title(c->l, engine), mode->raw);
 }
 
 static void check_signal(Check *c, const Text *signal) {
@@ -211,15 +213,15 @@ static void check_life(Check *c, const Step *step) {
     if (server == NULL || server->external || !server->runs)
       continue;
     if (!engine_can(server->engine, step->verb))
-      complain(c->l, name.at, NULL, step->verb == VERB_RELOAD ? "the engine '%s' has no '%s'" : "the engine '%s' has no recipe '%s'",
-               server->engine->name, verb_word(step->verb));
+      complain(c->l, name.at, NULL, "%s has no%s '%s'", engine_title(c->l, server->engine),
+               step->verb == VERB_RELOAD ? "" : " recipe", verb_word(step->verb));
     if (step->verb == VERB_CLONE && life->from.s == NULL && server->replica_of.s == NULL)
       complain(c->l, name.at, NULL, "the clone of '%s' needs 'from', since it is no replica", name.s);
     if (life->from.s != NULL && strcmp(life->from.s, name.s) == 0)
       complain(c->l, name.at, NULL, "'%s' cannot be made from, or follow, itself", name.s);
     if (life->settings.n > 0 && !server->engine->has_settings_file)
-      complain(c->l, life->settings.v[0].key_at, NULL, "the engine '%s' has no configuration file for 'settings'",
-               server->engine->name);
+      complain(c->l, life->settings.v[0].key_at, NULL, "%s has no configuration file for 'settings'",
+               engine_title(c->l, server->engine));
     if (step->verb == VERB_STOP)
       check_mode(c, server->engine, &life->mode);
   }
@@ -234,7 +236,7 @@ static void check_sync(Check *c, const SyncStep *sync) {
   const Server *from = sync->from.s == NULL ? NULL : use_server(c, sync->from);
   use_servers(c, &sync->to, want_sql);
   if (from != NULL && from->engine->position.n == 0)
-    complain(c->l, sync->from.at, NULL, "the engine '%s' has no 'position' to wait for", from->engine->name);
+    complain(c->l, sync->from.at, NULL, "%s has no 'position' to wait for", engine_title(c->l, from->engine));
   for (guint i = 0; from != NULL && i < sync->to.n; i++)
     if (strcmp(sync->to.v[i].s, sync->from.s) == 0)
       complain(c->l, sync->to.v[i].at, NULL, "'%s' cannot wait for itself", sync->from.s);
@@ -305,6 +307,15 @@ static void check_modifiers(Check *c, const Step *step) {
              step->background.s);
 }
 
+/* What for_each was expanded to: a group for each value. */
+static void check_rounds(Check *c, const Steps *rounds) {
+  for (guint i = 0; i < rounds->n; i++) {
+    enter(c->l, "%s", rounds->v[i].group.label);
+    check_steps(c, &rounds->v[i].group.steps);
+    leave(c->l);
+  }
+}
+
 static void check_inner(Check *c, const Step *step) {
   bool repeats = c->repeats;
   switch (step->verb) {
@@ -316,7 +327,12 @@ static void check_inner(Check *c, const Step *step) {
     }
     break;
   case VERB_LOOP: check_steps(c, &step->loop.steps); break;
-  case VERB_GROUP: check_steps(c, &step->group.steps); break;
+  case VERB_GROUP:
+    if (g_str_has_prefix(step->group.label, "for_each "))
+      check_rounds(c, &step->group.steps);
+    else
+      check_steps(c, &step->group.steps);
+    break;
   default: break;
   }
   c->repeats = repeats;

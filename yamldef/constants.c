@@ -73,6 +73,28 @@ static ConstantFound look_up(const char *name, const char **text, gsize *len, gp
   return CONSTANT_TEXT;
 }
 
+/* ---- Bounds ------------------------------------------------------------------------------------------------------- */
+
+enum { MAX_STEPS = 100000, MAX_NESTED = 200, MAX_ITEMS = 1000000 };
+static const gsize MAX_MEMORY = (gsize)1 << 30;
+
+bool has_room(Loader *l, Place at) {
+  const char *what = NULL;
+  if (l->full)
+    return false;
+  if (l->n_steps > MAX_STEPS)
+    what = "calls and for_each make more than 100000 steps of this test";
+  else if (l->where->len > MAX_NESTED)
+    what = "steps are nested too deep";
+  else if (arena_size(l->arena) > MAX_MEMORY)
+    what = "matrix, calls and constants make more than 1 GiB of this file";
+  if (what == NULL)
+    return true;
+  l->full = true;
+  problems_add(l->problems, false, at, NULL, NULL, what);
+  return false;
+}
+
 /* ---- Resolving ---------------------------------------------------------------------------------------------------- */
 
 const Node *resolve(Loader *l, const Node *node) {
@@ -127,7 +149,7 @@ const Node *const *items_of(Loader *l, const Node *node, guint *n) {
   node = resolve(l, node);
   g_autoptr(GPtrArray) items = g_ptr_array_new();
   guint written = node->kind == NODE_LIST ? node->n : node_is_null(node) ? 0 : 1;
-  for (guint i = 0; i < written; i++) {
+  for (guint i = 0; i < written && has_room(l, node->at); i++) {
     const Node *item = node->kind == NODE_LIST ? node->items[i] : node;
     const Node *resolved = resolve(l, item);
     bool splice = resolved != item && resolved->kind == NODE_LIST;
@@ -135,6 +157,10 @@ const Node *const *items_of(Loader *l, const Node *node, guint *n) {
       g_ptr_array_add(items, (gpointer)(guintptr)resolved->items[k]);
     if (!splice)
       g_ptr_array_add(items, (gpointer)(guintptr)resolved);
+    if (items->len > MAX_ITEMS) {
+      complain(l, node->at, NULL, "constants make more than %d items of this list", MAX_ITEMS);
+      break;
+    }
   }
   *n = items->len;
   return arena_copy(l->arena, items->pdata, items->len, sizeof(gpointer));

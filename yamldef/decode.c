@@ -246,9 +246,9 @@ static void read_patterns(Loader *l, const Node *node, const char *what, void *f
   guint n;
   const Node *const *items = items_of(l, node, &n);
   for (guint i = 0; i < n; i++) {
-    PatternText pattern;
-    if (read_pattern(l, items[i], what, &pattern))
-      g_array_append_val(list, pattern);
+    PatternText pattern; /* a broken one counts too, so that nobody misses it */
+    read_pattern(l, items[i], what, &pattern);
+    g_array_append_val(list, pattern);
   }
   set_list(l, field, list, sizeof(PatternText));
 }

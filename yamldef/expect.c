@@ -211,11 +211,13 @@ static void check_widths(Loader *l, const ResultExpectation *result) {
 
 void read_result(Loader *l, const Node *node, const ResultExpectation **out) {
   ResultExpectation *result = arena_copy(l->arena, VOCAB_RESULT.defaults, 1, sizeof *result);
+  guint n_errors = problems_n_errors(l->problems);
   read_record(l, node, &VOCAB_RESULT, result);
   const Node *resolved = resolve(l, node);
   if (resolved->kind == NODE_MAP && node_get(resolved, "rows") != NULL && result->rows_file != NULL)
     complain(l, result->at, NULL, "'rows' and 'rows_file' exclude each other");
-  if (!result->has_columns && !result->has_rows && result->row_count < 0 && result->same_as.s == NULL && !l->dolt)
+  if (!result->has_columns && !result->has_rows && result->row_count < 0 && result->same_as.s == NULL && !l->dolt &&
+      problems_n_errors(l->problems) == n_errors)
     complain(l, result->at, NULL, "this result says nothing: it needs columns, rows, rows_file, row_count or same_as");
   check_widths(l, result);
   *out = result;

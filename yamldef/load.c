@@ -265,6 +265,8 @@ static void read_test(Loader *l, const Node *root, const Node *node, const char 
   l->dolt = is_dolt(node);
   l->flavour = l->dolt ? PATTERN_RE2 : PATTERN_LINES;
   l->n_steps = 0;
+  l->full = false;
+  l->n_errors_before = problems_n_errors(l->problems);
   g_array_set_size(l->notes, 0);
   const Node *vars = l->dolt ? NULL : node_get(node, "vars");
   scope_push(l);
@@ -306,7 +308,7 @@ static void read_matrix(Loader *l, const Node *root, const Node *test, const Nod
   const Node *const *values = items_of(l, matrix->pairs[axis].value, &n);
   if (n == 0)
     complain(l, matrix->pairs[axis].value->at, NULL, "the matrix has no values for '%s'", key);
-  for (guint i = 0; i < n && l->tests->len < MAX_TESTS; i++) {
+  for (guint i = 0; i < n && l->tests->len < MAX_TESTS && has_room(l, test->at); i++) {
     g_autofree char *label = value_label(values[i], i + 1);
     g_autofree char *longer = g_strdup_printf("%s%s%s=%s", suffix, *suffix == '\0' ? "" : ", ", key, label);
     const Node *value = close_over(l, values[i]);

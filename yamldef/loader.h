@@ -40,6 +40,8 @@ typedef struct Loader {
   GPtrArray *calling;         /* names of procedures, outermost first */
   GArray *notes;              /* Note, of the test being read */
   guint n_steps;              /* of the test being read, after expansion */
+  bool full;                  /* too much was made of it: said, and nothing more is read */
+  guint n_errors_before;      /* the test being read */
   GArray *tests;              /* Test */
 } Loader;
 
@@ -75,6 +77,10 @@ const Node *close_over(Loader *l, const Node *node);
 /* The items of a list, constants resolved and list constants spliced in; a node that is no list is the one item,
  * and nothing at all (`key:`) an empty list. */
 const Node *const *items_of(Loader *l, const Node *node, guint *n);
+
+/* False, and once a problem, when calls, rounds, matrices and constants make more of a file than any test needs, or nest
+ * deeper: files are bounded, and what they expand to must be too. */
+bool has_room(Loader *l, Place at);
 
 /* A scalar's text.  False, and a problem, when it is no scalar; `what` is the key it belongs to. */
 bool read_text(Loader *l, const Node *node, const char *what, Text *out);

@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-enum { MAX_STEPS = 100000 };
-
 /* ---- Where and when ----------------------------------------------------------------------------------------------- */
 
 static void read_role(Loader *l, const Node *node, Target *out) {
@@ -26,7 +24,7 @@ void read_target(Loader *l, const Node *node, Target *out) {
   }
   static const Word ON = {.key = "on", .type = WORD_NAMES};
   read_word(l, node, &ON, &out->servers);
-  if (out->servers.n == 0)
+  if (node->kind == NODE_LIST ? node->n == 0 : node_is_null(node))
     complain(l, node->at, NULL, "'on' names no server");
 }
 
@@ -264,7 +262,9 @@ static void read_for_each(Loader *l, const Node *node, Step *step) {
     const Node *closed = close_over(l, items[i]);
     scope_push(l);
     scope_add(l, words.var.s, closed);
+    enter(l, "%s", label);
     read_steps(l, steps, &rounds[i].group.steps);
+    leave(l);
     scope_pop(l);
   }
   step->group = (GroupStep){arena_printf(l->arena, "for_each %s", words.var.s), {n, rounds}};
@@ -330,6 +330,8 @@ static bool choose_verb(Loader *l, const Node *map, const VerbWord **verb, const
 
 static void read_verb(Loader *l, const Node *value, const VerbWord *verb, Step *step) {
   step->verb = verb->verb;
+  if (verb->verb == VERB_GROUP)
+    step->group.label = verb->word.key; /* until it is known of what */
   if (verb->word.type != WORD_SPECIAL)
     read_word(l, value, &verb->word, step);
   else if (strcmp(verb->word.key, "call") == 0)
@@ -391,9 +393,8 @@ static void read_step_list(Loader *l, const Node *node, Steps *out) {
   guint n;
   const Node *const *items = items_of(l, node, &n);
   for (guint i = 0; i < n; i++) {
-    if (l->n_steps++ == MAX_STEPS)
-      complain(l, items[i]->at, NULL, "a test has at most %d steps, and calls and for_each make more of them", MAX_STEPS);
-    if (l->n_steps > MAX_STEPS)
+    l->n_steps++;
+    if (!has_room(l, items[i]->at))
       break;
     enter(l, "step %u", i + 1);
     if (want_map(l, items[i], "a step"))

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { MAX_CALLS_DEEP = 16 };
+enum { MAX_CALLS_DEEP = 16, MAX_LEN = 64 * 1024 * 1024 };
 
 typedef struct CallSpec { const char *name; guint n_args; } CallSpec;
 
@@ -222,6 +222,8 @@ bool template_parse(Arena *arena, const char *bytes, gsize len, Place at, Consta
     p.depth = 0;
     if (!parse_braces(&p, &part))
       return false;
+    if (literal->len + raw->len + part.len > MAX_LEN)
+      return complain(&p, "constants make it longer than 64 MiB");
     if (!part.is_call) {
       g_string_append_len(literal, part.literal, (gssize)part.len);
       continue;
