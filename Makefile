@@ -29,7 +29,8 @@ LIBRARY  := $(wildcard yamldef/*.c dbclient/*.c runner/*.c)
 COMMAND  := $(filter-out cmd/main.c,$(wildcard cmd/*.c))
 TESTS    := $(wildcard tests/test_*.c)
 TOOLS    := $(filter-out $(TESTS),$(wildcard tests/*.c))
-object    = $(patsubst %.c,$(BUILD)/%.o,$(1))
+OBJ      := $(BUILD)/obj
+object    = $(patsubst %.c,$(OBJ)/%.o,$(1))
 TEST_PROGRAMS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TESTS))
 TOOL_PROGRAMS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TOOLS))
 
@@ -45,19 +46,20 @@ $(BUILD)/%.a:
 	$(AR) rcs $@ $^
 
 # One way down: cmd -> runner -> (yamldef, dbclient).
-$(BUILD)/bin/runner: $(BUILD)/cmd/main.o $(BUILD)/libcmd.a $(BUILD)/librunner.a $(BUILD)/libyamldef.a $(BUILD)/libdbclient.a
+$(BUILD)/bin/runner: $(OBJ)/cmd/main.o $(BUILD)/libcmd.a $(BUILD)/librunner.a $(BUILD)/libyamldef.a $(BUILD)/libdbclient.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(LIBS) -lm
 
-$(TEST_PROGRAMS) $(TOOL_PROGRAMS): $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/libcmd.a $(BUILD)/librunner.a $(BUILD)/libyamldef.a $(BUILD)/libdbclient.a
+$(TEST_PROGRAMS) $(TOOL_PROGRAMS): $(BUILD)/tests/%: $(OBJ)/tests/%.o $(BUILD)/libcmd.a $(BUILD)/librunner.a $(BUILD)/libyamldef.a $(BUILD)/libdbclient.a
+	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(LIBS) -lm
 
-$(BUILD)/%.o: %.c
+$(OBJ)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 # The shipped profiles are part of the program.
-$(BUILD)/yamldef/engines.o: $(wildcard yamldef/engines/*.yaml)
+$(OBJ)/yamldef/engines.o: $(wildcard yamldef/engines/*.yaml)
 
 programs-for-tests: $(TEST_PROGRAMS) $(TOOL_PROGRAMS)
 
@@ -67,7 +69,7 @@ deps:
 # Definitions to run, and options of `runner run`: make run TESTDEFS=testdefs/postgresql_failover.yaml OPTIONS='-j 2'
 TESTDEFS ?= testdefs/*.yaml
 OPTIONS  ?=
-run-testdefs = tests/with_dolt.sh $(BUILD)/runner run $(OPTIONS) $(TESTDEFS)
+run-testdefs = tests/with_dolt.sh $(BUILD)/bin/runner run $(OPTIONS) $(TESTDEFS)
 
 run: deps
 	@$(MAKE) --no-print-directory all
