@@ -1,5 +1,5 @@
 # runner: build, test, install.  Everything made goes below $(BUILD).
-#   make            the program, build/bin/runner
+#   make            the program, build/runner
 #   make run        installs what is missing, builds, runs testdefs/ against real servers
 #   make test       installs what is missing, builds, runs all tests
 #   make check      the tests of the program's parts alone (VARIANT=asan: under the sanitizers)
@@ -35,7 +35,7 @@ TEST_PROGRAMS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TESTS))
 TOOL_PROGRAMS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TOOLS))
 
 .PHONY: all run test check bench programs-for-tests install clean deps
-all: $(BUILD)/bin/runner
+all: $(BUILD)/runner
 
 $(BUILD)/libyamldef.a:  $(call object,$(wildcard yamldef/*.c))
 $(BUILD)/libdbclient.a: $(call object,$(wildcard dbclient/*.c))
@@ -46,7 +46,7 @@ $(BUILD)/%.a:
 	$(AR) rcs $@ $^
 
 # One way down: cmd -> runner -> (yamldef, dbclient).
-$(BUILD)/bin/runner: $(OBJ)/cmd/main.o $(BUILD)/libcmd.a $(BUILD)/librunner.a $(BUILD)/libyamldef.a $(BUILD)/libdbclient.a
+$(BUILD)/runner: $(OBJ)/cmd/main.o $(BUILD)/libcmd.a $(BUILD)/librunner.a $(BUILD)/libyamldef.a $(BUILD)/libdbclient.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(LIBS) -lm
 
@@ -69,7 +69,7 @@ deps:
 # Definitions to run, and options of `runner run`: make run TESTDEFS=testdefs/postgresql_failover.yaml OPTIONS='-j 2'
 TESTDEFS ?= testdefs/*.yaml
 OPTIONS  ?=
-run-testdefs = tests/with_dolt.sh $(BUILD)/bin/runner run $(OPTIONS) $(TESTDEFS)
+run-testdefs = tests/with_dolt.sh $(BUILD)/runner run $(OPTIONS) $(TESTDEFS)
 
 run: deps
 	@$(MAKE) --no-print-directory all
@@ -87,7 +87,7 @@ bench: programs-for-tests
 
 # The manual page and the completions come out of the program's own tables.
 INSTALL = install -D -m 644
-install: $(BUILD)/bin/runner
+install: $(BUILD)/runner
 	$< help --man >$(BUILD)/runner.1
 	for shell in bash zsh fish; do $< help --completion $$shell >$(BUILD)/completion.$$shell || exit 1; done
 	install -D -m 755 $< $(DESTDIR)$(PREFIX)/bin/runner
