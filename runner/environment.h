@@ -10,8 +10,7 @@
 #include <glib.h>
 
 /* PATH as ours (or a common default), HOME, LC_ALL=C, TZ=UTC and RUNNER_SERVER=marker, by which what the server leaves
- * behind is known to be its own (tree.h); marker NULL: without.  The marker stays last in the list: PostgreSQL writes
- * its process title over its arguments and the first variables behind them. */
+ * behind is known to be its own (tree.h); marker NULL: without. */
 char **environment_new(const char *home, const char *marker);
 /* Sets or replaces one variable; value NULL removes it.  RUNNER_SERVER cannot be changed. */
 void environment_set(char ***env, const char *key, const char *value);

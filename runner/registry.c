@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -144,10 +145,26 @@ static char *read_all(int fd) {
 
 /* ---- Ending what is left */
 
-static bool carries(pid_t pid, const Run *run) {
-  g_autofree char *marker = tree_marker(pid);
+static bool carries(const char *marker, const Run *run) {
   gsize len = strlen(run->id);
-  return marker && strncmp(marker, run->id, len) == 0 && (marker[len] == '/' || marker[len] == '\0');
+  return strncmp(marker, run->id, len) == 0 && (marker[len] == '/' || marker[len] == '\0');
+}
+
+static bool leads_below(pid_t pid, const char *link, const char *dir) {
+  char path[64], target[PATH_MAX];
+  g_snprintf(path, sizeof path, "/proc/%d/%s", pid, link);
+  ssize_t len = readlink(path, target, sizeof target - 1);
+  gsize n = strlen(dir);
+  if (len < 0 || n < 2) return false;
+  target[len] = '\0';
+  return strncmp(target, dir, n) == 0 && (target[n] == '/' || target[n] == '\0');
+}
+
+static bool belongs_to(pid_t pid, const Run *run) {
+  g_autofree char *marker = tree_marker(pid);
+  if (marker) return carries(marker, run);
+  return run->dir && leads_below(pid, "cwd", run->dir) && leads_below(pid, "fd/2", run->dir) &&
+         process_start_time(pid) >= run->runner.start_time;
 }
 
 static void add_new(GArray *list, const GArray *more) {
@@ -171,7 +188,7 @@ static GArray *list_survivors(const Run *run) {
   if (!all) return list;
   for (struct dirent *entry; (entry = readdir(all));) {
     pid_t pid = (pid_t)atoi(entry->d_name);
-    if (pid <= 1 || !carries(pid, run)) continue;
+    if (pid <= 1 || !belongs_to(pid, run)) continue;
     g_autoptr(GArray) tree = tree_list(pid);
     add_new(list, tree);
   }

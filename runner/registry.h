@@ -5,7 +5,9 @@
  * nobody holds is a run that was killed: registry_sweep() ends what is left of it and removes the file.
  *
  * What it ends is known for certain: a recorded pid whose start time and boot id are the recorded ones, with all below
- * it, or a process that carries the run's id in RUNNER_SERVER.  A shell that someone left in a kept directory is none.
+ * it; a process that carries the run's id in RUNNER_SERVER; and, as PostgreSQL's processes wipe their environment, one
+ * without any that was started after the run began, works below the run's directory and has its stderr in a file there.
+ * A shell that someone left in a kept directory is none of these.
  */
 #ifndef RUNNER_REGISTRY_H
 #define RUNNER_REGISTRY_H

@@ -2,6 +2,7 @@
 #include "runner/registry.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -128,6 +129,38 @@ static void test_innocent(void) {
   end(visitor);
 }
 
+/* PostgreSQL's processes have no environment that tells of them, but where they work and what they write to does. */
+static pid_t worker_in_run(const char *run_dir, bool logs_there) {
+  g_autofree char *log = g_build_filename(run_dir, "log", NULL);
+  int saved = dup(2), fd = open(logs_there ? log : "/dev/null", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  g_assert_cmpint(chdir(run_dir), ==, 0);
+  dup2(fd, 2);
+  pid_t pid = sleeper(NULL);
+  dup2(saved, 2);
+  g_assert_cmpint(chdir("/"), ==, 0);
+  close(fd);
+  close(saved);
+  return pid;
+}
+
+static void test_without_marker(void) {
+  g_autofree char *run_dir = g_build_filename(dir, "run", NULL), *near = g_build_filename(dir, "run2", NULL);
+  g_autofree char *log = g_build_filename(run_dir, "log", NULL), *near_log = g_build_filename(near, "log", NULL);
+  g_assert_cmpint(mkdir(run_dir, 0700) | mkdir(near, 0700), ==, 0);
+  pid_t dead = runner("id7", run_dir, 0, 0);
+  pid_t backend = worker_in_run(run_dir, true), visitor = worker_in_run(run_dir, false), neighbour = worker_in_run(near, true);
+  end(dead);
+  assert_sweep(1, 1, run_dir);
+  g_assert_false(lives(backend));
+  g_assert_true(lives(visitor) && lives(neighbour));
+  end(backend);
+  end(visitor);
+  end(neighbour);
+  unlink(log);
+  unlink(near_log);
+  g_assert_cmpint(rmdir(run_dir) | rmdir(near), ==, 0);
+}
+
 /* The same pid and start time after another boot are another process. */
 static void test_other_boot(void) {
   pid_t server = sleeper("id3/test/server");
@@ -222,6 +255,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/registry/of a living run", test_own);
   g_test_add_func("/registry/of a killed run", test_killed);
   g_test_add_func("/registry/never an innocent", test_innocent);
+  g_test_add_func("/registry/processes without a marker", test_without_marker);
   g_test_add_func("/registry/of another boot", test_other_boot);
   g_test_add_func("/registry/broken files", test_broken);
   g_test_add_func("/registry/workers", test_worker);
