@@ -6,7 +6,7 @@ static const char *plural(guint n) { return n == 1 ? "" : "s"; }
 int cmd_check(const Options *options) {
   g_autoptr(GError) error = NULL;
   g_autoptr(GPtrArray) definitions = inputs_load(options->files, &error);
-  if (!definitions) return complain(STATUS_USAGE, "%s", error->message);
+  if (!definitions) return tell(STATUS_USAGE, "%s", error->message);
   g_autoptr(GString) out = g_string_new(NULL);
   guint n_warnings, n_tests = 0, n_errors = inputs_problems(definitions, true, &n_warnings, out);
   for (guint i = 0; i < definitions->len; i++) n_tests += definition_n_tests(definitions->pdata[i]);

@@ -9,8 +9,8 @@ static int unknown_command(const char *name) {
   g_autofree const char **words = g_new(const char *, n);
   for (guint i = 0; i < n; i++) words[i] = table[i].name;
   const char *near = nearest_word(name, words, n);
-  if (near) return complain(STATUS_USAGE, "unknown command '%s': did you mean '%s'?", name, near);
-  return complain(STATUS_USAGE, "unknown command '%s'", name);
+  if (near) return tell(STATUS_USAGE, "unknown command '%s': did you mean '%s'?", name, near);
+  return tell(STATUS_USAGE, "unknown command '%s'", name);
 }
 
 int cmd_help(const Options *options) {

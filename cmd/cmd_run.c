@@ -13,7 +13,7 @@ static bool touch_shard_file(const Selection *selection) {
   const char *path = getenv("TEST_SHARD_STATUS_FILE");
   if (g_strcmp0(selection->shard_source, "Bazel") != 0 || !path || !*path) return true;
   int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
-  if (fd < 0) return complain(STATUS_ENVIRONMENT, "touch '%s' (TEST_SHARD_STATUS_FILE): %m", path), false;
+  if (fd < 0) return tell(STATUS_ENVIRONMENT, "touch '%s' (TEST_SHARD_STATUS_FILE): %m", path), false;
   close(fd);
   return true;
 }
@@ -69,7 +69,7 @@ static int run_plan(const Options *options, const Plan *plan, const GArray *want
     bool written = reports_write(wanted, options, record, events) && terminal_report_intact(terminal);
     status = result.environment || !written ? STATUS_ENVIRONMENT : all_passed(record) ? STATUS_PASSED : STATUS_FAILED;
   } else {
-    status = complain(STATUS_ENVIRONMENT, "%s", error->message);
+    status = tell(STATUS_ENVIRONMENT, "%s", error->message);
   }
   *signo = result.signal;
   run_result_clear(&result);
@@ -80,7 +80,7 @@ static int run_plan(const Options *options, const Plan *plan, const GArray *want
 int cmd_run(const Options *options) {
   g_autoptr(GError) error = NULL;
   g_autoptr(GArray) wanted = reports_wanted(options, &error);
-  if (!wanted) return complain(STATUS_USAGE, "%s", error->message);
+  if (!wanted) return tell(STATUS_USAGE, "%s", error->message);
   Selection selection;
   int status = selection_make(options, &selection), signo = 0;
   if (status == STATUS_PASSED && !touch_shard_file(&selection)) status = STATUS_ENVIRONMENT;

@@ -24,7 +24,7 @@ int cmd_cleanup(const Options *options);
 int cmd_help(const Options *options);
 
 /* "runner: ..." on stderr; gives the status back. */
-int complain(ExitStatus status, const char *format, ...) G_GNUC_PRINTF(2, 3);
+int tell(ExitStatus status, const char *format, ...) G_GNUC_PRINTF(2, 3);
 /* What a command has to say, on stdout, at once; STATUS_ENVIRONMENT when it could not be written. */
 int print_result(const GString *text, ExitStatus status);
 

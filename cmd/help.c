@@ -9,7 +9,7 @@ static const char *const examples[][2] = {
   {"runner testdefs", "Run all definitions of a directory."},
   {"runner -t 'failover*' --repeat 20 --fail-fast failover.yaml", "Look for a test that fails sometimes."},
   {"runner --report junit=report.xml --shard auto testdefs", "In a CI job, one of several."},
-  {"runner --report tap=- testdefs | prove -e cat -", "Feed a TAP harness."},
+  {"runner --report tap=- testdefs >run.tap", "TAP on stdout; what a person reads goes to stderr."},
   {"runner report --report junit=all.xml a.jsonl b.jsonl", "One report of several machines' runs."},
   {"runner check testdefs", "Look for mistakes; start nothing."},
 };
@@ -70,9 +70,8 @@ static void wrap(GString *out, const char *text, guint indent, guint at) {
 }
 
 static void entry(GString *out, const char *term, const char *text) {
-  gsize before = out->len;
-  g_string_append_printf(out, "  %-*s", COLUMN - 2, term);
-  if (out->len - before > COLUMN || strlen(term) > COLUMN - 4) g_string_append_printf(out, "\n%*s", COLUMN, "");
+  if (strlen(term) + 4 > COLUMN) g_string_append_printf(out, "  %s\n%*s", term, COLUMN, "");
+  else g_string_append_printf(out, "  %-*s", COLUMN - 2, term);
   wrap(out, text, COLUMN, COLUMN);
 }
 

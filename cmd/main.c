@@ -12,7 +12,7 @@ int main(int argc, char **argv) {
     return STATUS_USAGE;
   }
   g_autoptr(Options) options = options_parse(argc, argv, &error);
-  if (!options) return complain(STATUS_USAGE, "%s", error->message);
+  if (!options) return tell(STATUS_USAGE, "%s", error->message);
   if (options->version) return help_version();
   if (options->help) return help_command(options->command, command_find(argv[1]) == NULL);
   return options->command->run(options);

@@ -38,7 +38,7 @@ static const Option options_known[] = {
   {"set", 0, OPTION_LIST, "ENGINE.KEY=VALUE", NULL, CMD_RUN, FIELD(sets), 0, 0, "A setting for all servers of an engine."},
   {"user", 0, OPTION_TEXT, "NAME", NULL, CMD_RUN, FIELD(user), 0, 0,
    "Who servers and commands run as when runner is started by root."},
-  {"seed", 0, OPTION_NUMBER, "N", NULL, CMD_RUN, FIELD(seed), 0, G_MAXINT64, "For what is random in a run."},
+  {"seed", 0, OPTION_NUMBER, "N", NULL, CMD_RUN, FIELD(seed), 0, G_MAXINT64, "The beginning of what is random in a run, to have the same again."},
   {"keep", 0, OPTION_FLAG, NULL, NULL, CMD_RUN, FIELD(keep), 0, 0, "Keep the directories of passed tests too."},
   {"report", 0, OPTION_LIST, "NAME=FILE", NULL, CMD_RUN | CMD_REPORT, FIELD(reports), 0, 0,
    "Write a report: tap, junit or jsonl; - is stdout. May be repeated."},

@@ -52,7 +52,7 @@ bool reports_write(const GArray *wanted, const Options *options, const RunRecord
     const WantedReport *one = &g_array_index(wanted, WantedReport, i);
     g_autoptr(GError) error = NULL;
     if (report_write_file(record, one->report, &report_options, one->path, &error)) continue;
-    complain(STATUS_ENVIRONMENT, "the %s report: %s", one->report->name, error->message);
+    tell(STATUS_ENVIRONMENT, "the %s report: %s", one->report->name, error->message);
     all = false;
   }
   return all;

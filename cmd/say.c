@@ -2,7 +2,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-int complain(ExitStatus status, const char *format, ...) {
+int tell(ExitStatus status, const char *format, ...) {
   va_list args;
   va_start(args, format);
   g_autofree char *text = g_strdup_vprintf(format, args);
@@ -14,5 +14,5 @@ int complain(ExitStatus status, const char *format, ...) {
 int print_result(const GString *text, ExitStatus status) {
   bool written = fwrite(text->str, 1, text->len, stdout) == text->len;
   if (fflush(stdout) == 0 && written) return status;
-  return complain(STATUS_ENVIRONMENT, "write to stdout: %m");
+  return tell(STATUS_ENVIRONMENT, "write to stdout: %m");
 }

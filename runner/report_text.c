@@ -1,4 +1,5 @@
 #include "runner/report_text.h"
+#include "runner/table.h"
 #include "runner/visible.h"
 #include <string.h>
 
@@ -42,7 +43,7 @@ static void append_place(GString *out, const TextStyle *style, guint used, const
   }
   g_autofree char *name = visible_line(file);
   g_autofree char *place = col ? g_strdup_printf("%s:%d:%d", name, line, col) : g_strdup_printf("%s:%d", name, line);
-  guint width = display_width(place);
+  guint width = (guint)display_width(place);
   guint gap = used + width + GAP <= style->width ? style->width - used - width : GAP;
   g_string_append_printf(out, "%*s%s\n", gap, "", place);
 }
@@ -52,7 +53,7 @@ static guint append_title(GString *out, const TextStyle *style, Verdict verdict,
   const VerdictStyle *how = &verdict_styles[verdict];
   coloured(out, style, how->colour, how->word);
   g_string_append_printf(out, "%*s%s", 6 - (int)strlen(how->word), "", text);
-  return 6 + display_width(text);
+  return 6 + (guint)display_width(text);
 }
 
 /* ---- A test */
@@ -89,7 +90,7 @@ static void append_attempt(GString *out, const TextStyle *style, const AttemptRe
   if (attempt->headline) {
     g_autofree char *headline = visible_line(attempt->headline);
     g_string_append_printf(out, "  %s", headline);
-    append_place(out, style, 2 + display_width(headline), attempt->file, attempt->line, attempt->col);
+    append_place(out, style, 2 + (guint)display_width(headline), attempt->file, attempt->line, attempt->col);
   }
   append_detail(out, style, attempt->detail);
   append_labelled(out, "servers' output, files and configuration kept in", attempt->kept);
@@ -123,7 +124,7 @@ static void append_cut(GString *out, const TextStyle *style, const TestRecord *t
   g_autofree char *text = visible_line(step->text);
   g_autofree char *headline = g_strdup_printf("  was in step %s: %s", step->step, text);
   g_string_append(out, headline);
-  append_place(out, style, display_width(headline), step->file, step->line, step->col);
+  append_place(out, style, (guint)display_width(headline), step->file, step->line, step->col);
 }
 
 void text_verdict(GString *out, const TextStyle *style, const TestRecord *test) {
@@ -224,7 +225,7 @@ void text_summary(GString *out, const TextStyle *style, const RunRecord *record)
 
 /* Cuts to so many columns, the last of which says that something was cut. */
 static void append_fitted(GString *out, const char *text, guint width) {
-  if (display_width(text) <= width) {
+  if ((guint)display_width(text) <= width) {
     g_string_append(out, text);
     return;
   }

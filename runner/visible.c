@@ -11,7 +11,7 @@ static void append_shown(GString *out, gunichar c) {
   case '\n': g_string_append(out, "\\n"); break;
   case '\r': g_string_append(out, "\\r"); break;
   case '\t': g_string_append(out, "\\t"); break;
-  default: g_string_append_printf(out, c < 0x80 ? "\\x%02x" : "\\u%04x", c);
+  default: g_string_append_printf(out, c < 0x80 ? "\\x%02x" : "\\u{%x}", c);
   }
 }
 
@@ -42,13 +42,4 @@ char *visible_line(const char *text) {
   GString *out = g_string_new(NULL);
   if (text) visible_append(out, text, strlen(text), VISIBLE_LINE);
   return g_string_free(out, FALSE);
-}
-
-guint display_width(const char *text) {
-  guint width = 0;
-  for (const char *p = text; *p; p += g_utf8_skip[(guchar)*p]) {
-    gunichar c = g_utf8_get_char(p);
-    if (!g_unichar_iszerowidth(c)) width += g_unichar_iswide(c) ? 2 : 1;
-  }
-  return width;
 }

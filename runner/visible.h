@@ -1,7 +1,7 @@
 /* visible.h - bytes that somebody else wrote, as text that does nothing to a terminal or a line-based reader.
  *
  * C0, DEL and C1 control characters, line separators, direction overrides and bytes outside UTF-8 become \n, \t, \x1b,
- * \u0085, \xff; everything else stays as it is.  Not an encoding: a backslash stays one, so it cannot be turned back.
+ * \u{85}, \xff; everything else stays as it is.  Not an encoding: a backslash stays one, so it cannot be turned back.
  */
 #ifndef RUNNER_VISIBLE_H
 #define RUNNER_VISIBLE_H
@@ -17,7 +17,5 @@ typedef enum VisibleKeep {
 void visible_append(GString *out, const char *bytes, gsize len, VisibleKeep keep);
 /* One line of it, newly allocated. NULL gives "". */
 char *visible_line(const char *text);
-/* Columns that a terminal needs for this text of visible_append(): wide characters two, combining ones none. */
-guint display_width(const char *text);
 
 #endif

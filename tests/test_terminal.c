@@ -2,7 +2,7 @@
 #include "tests/record_from.h"
 #include "runner/report_terminal.h"
 #include "runner/report_text.h"
-#include "runner/visible.h"
+#include "runner/table.h"
 #include <fcntl.h>
 #include <pty.h>
 #include <unistd.h>
@@ -206,7 +206,7 @@ static void test_hostile(void) {
   terminal_report_say(told.report, "say \x1b[1m\xff");
   g_autofree char *text = told_since(&told);
   g_assert_cmpstr(text, ==, "FAIL  a\\x1b[2J\\nPASS  b (1 ms)                    a\\n.yaml:3\n"
-                            "  \\x1b]0;x\\x07\\r\\n\\u009b31m\n"
+                            "  \\x1b]0;x\\x07\\r\\n\\u{9b}31m\n"
                             "  servers' output, files and configuration kept in: /\\xff\\n\n"
                             "say \\x1b[1m\\xff\n");
   told_end(&told);
@@ -219,7 +219,7 @@ static void test_hostile_detail(void) {
   g_assert_cmpstr(text, ==, "FAIL  a (1 ms)                                      a.yaml:3\n"
                             "  \\x1b[H\tx\n"
                             "\n"
-                            "  \\x08\\u202e\n");
+                            "  \\x08\\u{202e}\n");
   told_end(&told);
 }
 
@@ -231,7 +231,7 @@ static void test_widths(void) {
   g_autofree char *text = told_since(&told);
   g_assert_cmpstr(text, ==, "FAIL  複製 e\xcc\x81 (1 ms)             a.yaml:3\n"
                             "FAIL  a name that leaves no room at all (1 ms)    a.yaml:4\n");
-  g_assert_cmpuint(display_width("複製 e\xcc\x81"), ==, 6);
+  g_assert_cmpint(display_width("複製 e\xcc\x81"), ==, 6);
   told_end(&told);
 }
 
