@@ -80,15 +80,24 @@ static void leave(void) {
   current = NULL;
 }
 
-/* 1: ready, 0: too late. */
+/* Why a TCP connect failed.  The library would ask as well, but then report the errno of connect(): in progress. */
+static int connect_errno(int fd) {
+  int code = 0;
+  socklen_t len = sizeof code;
+  getsockopt(fd, SOL_SOCKET, SO_ERROR, &code, &len);
+  return code;
+}
+
+/* 1: ready, 0: too late, -1: failed, as errno says. */
 static int wait_on(Wire *wire, int fd, bool is_read) {
   gint64 limit = is_read ? wire->login->words.read_timeout : wire->login->words.write_timeout;
   gint64 own = limit > 0 ? now_of(wire) + limit : -1;
   for (;;) {
     short ready = 0;
     DbReadiness wait = wire->loop.wait(fd, is_read ? POLLIN : POLLOUT, &ready, earlier(own, wire->deadline), wire->loop.data);
+    bool refused = wire->connecting && !is_read && (ready & (POLLERR | POLLHUP)) != 0;
     if (wait == DB_WAIT_READY)
-      return 1;
+      return refused && (errno = connect_errno(fd)) != 0 ? -1 : 1;
     bool own_limit = wait == DB_WAIT_TIMEOUT && own >= 0 && earlier(own, wire->deadline) == own;
     if (own_limit || wire->stopped != DB_WAIT_READY)
       return 0;
@@ -587,14 +596,20 @@ static void finish(MySession *session, DbOutcome *outcome) {
     cut(&session->wire);
 }
 
+/* The library does not keep the count that comes after the rows of a prepared statement. */
+static bool may_have_warned(const Take *take, MYSQL_STMT *stmt) {
+  if (stmt == NULL)
+    return mysql_warning_count(take->mysql) > 0;
+  return take->outcome->has_result || mysql_stmt_warning_count(stmt) > 0;
+}
+
 static void run(Take *take, const char *sql, gsize len, bool bound, guint n_args, const DbCell *args, bool want_warnings) {
   MYSQL_STMT *stmt = bound ? mysql_stmt_init(take->mysql) : NULL;
   if (bound)
     run_bound(take, stmt, sql, len, n_args, args);
   else
     run_text(take, sql, len);
-  guint warnings = bound ? (guint)mysql_stmt_warning_count(stmt) : mysql_warning_count(take->mysql);
-  if (want_warnings && warnings > 0 && take->outcome->status == DB_OK)
+  if (want_warnings && take->outcome->status == DB_OK && may_have_warned(take, stmt))
     show_warnings(take);
   if (bound)
     mysql_stmt_close(stmt);

@@ -239,6 +239,16 @@ static DbSession *pg_open(const DbTarget *target, const DbLoop *loop, gint64 dea
 
 /* -- waiting, with a statement under way -- */
 
+/* The library's own error.  When the connection broke, PQgetResult() adds that it cannot wait on it any more. */
+static void connection_error(Run *run, const char *message) {
+  static const char extra[] = "\ninvalid socket";
+  const char *sqlstate = PQstatus(run->session->conn) == CONNECTION_BAD ? CONNECTION_LOST : "XX000";
+  g_autofree char *text = g_strchomp(g_strdup(message));
+  if (run->broken && g_str_has_suffix(text, extra))
+    text[strlen(text) - strlen(extra)] = '\0';
+  db_outcome_error(run->outcome, 0, sqlstate, "ERROR (%s): %s", sqlstate, text);
+}
+
 static bool send_cancel(gpointer data) {
   char why[256];
   return PQcancel(data, why, sizeof why) == 1;
@@ -274,8 +284,8 @@ static bool await(Run *run, short events) {
     short ready = 0;
     DbReadiness wait = wait_for(run, events, &ready);
     if (wait == DB_WAIT_READY) {
-      if ((ready & ~POLLOUT) != 0)
-        run->broken = PQconsumeInput(run->session->conn) != 1;
+      if ((ready & ~POLLOUT) != 0 && PQconsumeInput(run->session->conn) != 1)
+        run->broken = true;
       return true;
     }
     if (!stop(run, wait))
@@ -305,10 +315,7 @@ static bool next_result(Run *run, PGresult **result) {
 static void result_error(Run *run, const PGresult *result) {
   const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
   if (sqlstate == NULL) {
-    bool lost = PQstatus(run->session->conn) == CONNECTION_BAD;
-    g_autofree char *text = g_strchomp(g_strdup(PQresultErrorMessage(result)));
-    sqlstate = lost ? CONNECTION_LOST : "XX000";
-    db_outcome_error(run->outcome, 0, sqlstate, "ERROR (%s): %s", sqlstate, text);
+    connection_error(run, PQresultErrorMessage(result));
     return;
   }
   const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
@@ -444,20 +451,18 @@ static bool send_bound(PgSession *session, guint n_args, const DbCell *args, DbO
   return PQsendQueryParams(session->conn, session->sql->str, (int)n_args, NULL, session->names, NULL, NULL, 0) == 1;
 }
 
-static bool send_statement(PgSession *session, const char *sql, gsize len, bool bound, guint n_args, const DbCell *args,
-                           DbOutcome *outcome) {
+static bool send_statement(Run *run, const char *sql, gsize len, bool bound, guint n_args, const DbCell *args) {
+  PgSession *session = run->session;
   if (memchr(sql, '\0', len) != NULL) {
-    db_outcome_error(outcome, 0, "22021", "ERROR (22021): the statement has a NUL byte");
+    db_outcome_error(run->outcome, 0, "22021", "ERROR (22021): the statement has a NUL byte");
     return false;
   }
   g_string_truncate(session->sql, 0);
   g_string_append_len(session->sql, sql, (gssize)len);
-  bool sent = bound ? send_bound(session, n_args, args, outcome) : PQsendQuery(session->conn, session->sql->str) == 1;
+  bool sent = bound ? send_bound(session, n_args, args, run->outcome) : PQsendQuery(session->conn, session->sql->str) == 1;
   if (sent)
     return PQsetSingleRowMode(session->conn), true;
-  g_autofree char *text = g_strchomp(g_strdup(PQerrorMessage(session->conn)));
-  const char *sqlstate = PQstatus(session->conn) == CONNECTION_BAD ? CONNECTION_LOST : "XX000";
-  db_outcome_error(outcome, 0, sqlstate, "ERROR (%s): %s", sqlstate, text);
+  connection_error(run, PQerrorMessage(session->conn));
   return false;
 }
 
@@ -485,7 +490,7 @@ static void pg_execute(DbSession *base, const char *sql, gsize len, bool prepare
   session->outcome = outcome;
   run.outside = db_shut_out(false);
   bool keep = true;
-  if (send_statement(session, sql, len, prepared || n_args > 0, n_args, args, outcome))
+  if (send_statement(&run, sql, len, prepared || n_args > 0, n_args, args))
     keep = flush(&run) && take_results(&run);
   finish(&run, keep);
   db_let_in(run.outside);
