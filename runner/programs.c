@@ -105,8 +105,9 @@ char *programs_missing(const Test *test) {
     }
   }
   for (guint i = 0; i < test->needs.programs.n; i++) {
-    g_autofree char *found = in_path(test->needs.programs.v[i].s);
-    if (!found) return g_strdup_printf("program '%s' was not found in PATH", test->needs.programs.v[i].s);
+    const char *name = test->needs.programs.v[i].s;
+    g_autofree char *found = strchr(name, '/') ? NULL : in_path(name);
+    if (!found && !executable(name)) return g_strdup_printf("program '%s' was not found%s", name, strchr(name, '/') ? "" : " in PATH");
   }
   for (guint i = 0; i < test->needs.files.n; i++) {
     const char *file = test->needs.files.v[i].s;

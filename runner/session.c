@@ -149,8 +149,12 @@ char *node_ask(Scope *scope, Node *node, const Text *query, Deadline deadline, c
   Session *session = sql ? session_open(scope, node, NULL, deadline, &said, &outcome) : NULL;
   Collected *answer = collected_new(64 * 1024);
   if (session && session_ask(session, sql, deadline, answer, &said)) {
-    const DbCell *row = answer->rows->len > 0 && answer->columns->len > 0 ? g_ptr_array_index(answer->rows, 0) : NULL;
-    text = row && row[0].bytes ? g_strdup(row[0].bytes) : g_strdup("");
+    GString *cells = g_string_new(NULL);
+    for (guint i = 0; i < answer->rows->len && answer->columns->len > 0; i++) {
+      const DbCell *row = g_ptr_array_index(answer->rows, i);
+      g_string_append_printf(cells, "%s%s", i > 0 ? "," : "", row[0].bytes ? row[0].bytes : "");
+    }
+    text = g_string_free(cells, FALSE);
   } else if (why) {
     *why = g_strdup(error ? error->message : outcome.headline ? outcome.headline : said.text ? said.text
                     : said.status == DB_TIMED_OUT ? "no answer in time" : "called off");

@@ -26,7 +26,8 @@ void session_free(Session *session);
 
 /* One statement, bounded; for the engine's questions and recipes. Collected answer or NULL with the outcome's headline set. */
 bool session_ask(Session *session, const char *sql, Deadline deadline, Collected *answer, DbOutcome *said);
-/* Opens a session of the engine's own, asks, closes: a single text, or NULL with *why (one line, newly allocated). */
+/* Opens a session of the engine's own, asks, closes: the first cell of each row, commas between, "" when there is none; NULL
+ * with *why (one line, newly allocated). */
 char *node_ask(Scope *scope, Node *node, const Text *query, Deadline deadline, char **why);
 /* "t", "true", "1", "on", "yes": what engines print for true. */
 bool answer_is_true(const char *text);

@@ -85,27 +85,35 @@ static bool leads_to(Context *context, Node *node, Node *from, guint depth, GStr
   return false;
 }
 
-/* A logical subscriber is known to its publisher alone. */
+/* A logical subscriber knows its slots at that publisher; the publisher knows how far each was confirmed. */
 static bool subscribes(Context *context, Node *node, Node *from) {
   Scope scope = context->scope;
-  scope.roles = (Roles){.self = from, .peer = node};
-  if (!from->engine->subscriber.raw) return false;
-  g_autofree char *answer = node_ask(&scope, from, &from->engine->subscriber, context->limit, NULL);
-  return answer && *answer;
+  scope.roles = (Roles){.self = node, .primary = from};
+  if (!node->engine->subscriptions.raw) return false;
+  g_autofree char *slots = node_ask(&scope, node, &node->engine->subscriptions, context->limit, NULL);
+  if (!slots || !*slots) return false;
+  g_hash_table_replace(context->scope.own, g_strdup("subscriptions"), g_strdup(slots));
+  return true;
 }
 
 /* ---- Waiting */
 
+static bool confirmed(Context *context, Follower *follower, Node *from, Outcome *outcome) {
+  const Engine *engine = follower->node->engine;
+  g_autofree char *copied = engine->copied.raw ? ask(context, follower, &engine->copied, outcome) : g_strdup("true");
+  if (copied && !answer_is_true(copied)) said_last(follower, g_strdup("its table copies are not done"));
+  if (!answer_is_true(copied)) return false;
+  Scope scope = context->scope;
+  scope.roles = (Roles){.self = from, .peer = follower->node};
+  char *why = NULL;
+  g_autofree char *answer = node_ask(&scope, from, &from->engine->subscriber, context->limit, &why);
+  said_last(follower, answer ? g_strdup("its subscriptions have not confirmed it, says the publisher") : why);
+  return answer_is_true(answer);
+}
+
 static bool arrived(Context *context, Follower *follower, Node *from, bool logical, SyncStage stage, Outcome *outcome) {
   const Engine *engine = follower->node->engine;
-  if (logical) {
-    Scope scope = context->scope;
-    scope.roles = (Roles){.self = from, .peer = follower->node};
-    char *why = NULL;
-    g_autofree char *answer = node_ask(&scope, from, &from->engine->subscriber, context->limit, &why);
-    said_last(follower, answer ? g_strdup_printf("its publisher says: %s", *answer ? answer : "no such subscriber") : why);
-    return answer_is_true(answer);
-  }
+  if (logical) return confirmed(context, follower, from, outcome);
   const struct { const Text *query; const char *no; } questions[] = {
     {&engine->attached, "it is not attached to its upstream"},
     {stage_query(engine, stage), "it has not got there yet"},
