@@ -109,7 +109,8 @@ static int open_beneath(const char *dir, const char *name) {
   if (dir_fd < 0)
     return -1;
   /* O_NONBLOCK: a FIFO must not hold us up before it is found to be none of ours. */
-  struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK, .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
+  struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK,
+                         .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
   int fd = (int)syscall(SYS_openat2, dir_fd, name, &how, sizeof how);
   int saved = errno;
   close(dir_fd);

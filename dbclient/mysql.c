@@ -23,7 +23,8 @@
 #define REJECTED_INFILE 2068   /* as MySQL's own client numbers it */
 
 /* Exported, though in no public header: called after each read and write of a session that is not yet encrypted. */
-int ma_pvio_register_callback(my_bool add, void (*callback)(int is_write, MYSQL *mysql, const unsigned char *bytes, size_t len));
+int ma_pvio_register_callback(my_bool add,
+                              void (*callback)(int is_write, MYSQL *mysql, const unsigned char *bytes, size_t len));
 
 /* What a session was opened with: KILL QUERY needs a second one of the same kind. */
 typedef struct Login {
@@ -94,7 +95,8 @@ static int wait_on(Wire *wire, int fd, bool is_read) {
   gint64 own = limit > 0 ? now_of(wire) + limit : -1;
   for (;;) {
     short ready = 0;
-    DbReadiness wait = wire->loop.wait(fd, is_read ? POLLIN : POLLOUT, &ready, earlier(own, wire->deadline), wire->loop.data);
+    DbReadiness wait =
+        wire->loop.wait(fd, is_read ? POLLIN : POLLOUT, &ready, earlier(own, wire->deadline), wire->loop.data);
     bool refused = wire->connecting && !is_read && (ready & (POLLERR | POLLHUP)) != 0;
     if (wait == DB_WAIT_READY)
       return refused && (errno = connect_errno(fd)) != 0 ? -1 : 1;
@@ -129,7 +131,8 @@ static void on_traffic(int is_write, MYSQL *mysql, const unsigned char *bytes, s
   int fd = mysql_get_socket(mysql);
   fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
   wire->encrypted = mysql_get_ssl_cipher(mysql) != NULL;
-  if (is_write && wire->login->tls_host != NULL && mysql->host != NULL && strcmp(mysql->host, wire->login->tls_host) != 0) {
+  if (is_write && wire->login->tls_host != NULL && mysql->host != NULL &&
+      strcmp(mysql->host, wire->login->tls_host) != 0) {
     free(mysql->host);
     mysql->host = strdup(wire->login->tls_host);
   }
@@ -254,7 +257,8 @@ static bool tls_is_missing(const Wire *wire, DbOutcome *outcome) {
 static bool connect_wire(Wire *wire, DbOutcome *outcome) {
   bool cleartext = wire->login->words.cleartext;
   bool connected = try_connect(wire, cleartext && wire->login->tls != DB_TLS_REQUIRE);
-  if (!connected && cleartext && wire->login->tls == DB_TLS_REQUIRE && wire->encrypted && wire->stopped == DB_WAIT_READY) {
+  if (!connected && cleartext && wire->login->tls == DB_TLS_REQUIRE && wire->encrypted &&
+      wire->stopped == DB_WAIT_READY) {
     drop(wire);
     connected = try_connect(wire, true);
   }
@@ -283,7 +287,9 @@ static bool login_fill(Login *login, const DbTarget *target, GError **error) {
       return false;
   login->tls = login->words.tls_given ? login->words.tls : target->tls;
   if (inet_pton(AF_INET, target->host, address) != 1 && inet_pton(AF_INET6, target->host, address) != 1)
-    return g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "host '%s' is no numeric address", target->host), false;
+    return g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "host '%s' is no numeric address",
+                       target->host),
+           false;
   if (target->user == NULL)
     return g_set_error_literal(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "no user is named"), false;
   if (login->tls == DB_TLS_VERIFY && target->ca == NULL)
@@ -517,8 +523,9 @@ static bool take_bound_result(Take *take, MYSQL_STMT *stmt) {
 static bool bind_args(MYSQL_STMT *stmt, guint n, const DbCell *args, MYSQL_BIND *binds, DbOutcome *outcome) {
   unsigned long wanted = mysql_stmt_param_count(stmt);
   if (wanted != n) {
-    db_outcome_error(outcome, CR_INVALID_PARAMETER_NO, "HY000", "Error %d (HY000): the statement has %lu parameters, %u were given",
-                     CR_INVALID_PARAMETER_NO, wanted, n);
+    db_outcome_error(outcome, CR_INVALID_PARAMETER_NO, "HY000",
+                     "Error %d (HY000): the statement has %lu parameters, %u were given", CR_INVALID_PARAMETER_NO,
+                     wanted, n);
     return false;
   }
   for (guint i = 0; i < n; i++) {
@@ -569,7 +576,8 @@ static bool is_lost(MYSQL *mysql, const DbOutcome *outcome) {
   return mysql->net.pvio == NULL;
 }
 
-/* After a KILL QUERY: a statement that had just ended leaves the kill to the next one, so that is to be a harmless one. */
+/* After a KILL QUERY: a statement that had just ended leaves the kill to the next one, so that is to be a harmless one.
+ */
 static bool absorb_kill(MySession *session, const DbOutcome *outcome) {
   enum { INTERRUPTED = 1317 };
   MYSQL *mysql = session->wire.mysql;
@@ -603,7 +611,8 @@ static bool may_have_warned(const Take *take, MYSQL_STMT *stmt) {
   return take->outcome->has_result || mysql_stmt_warning_count(stmt) > 0;
 }
 
-static void run(Take *take, const char *sql, gsize len, bool bound, guint n_args, const DbCell *args, bool want_warnings) {
+static void run(Take *take, const char *sql, gsize len, bool bound, guint n_args, const DbCell *args,
+                bool want_warnings) {
   MYSQL_STMT *stmt = bound ? mysql_stmt_init(take->mysql) : NULL;
   if (bound)
     run_bound(take, stmt, sql, len, n_args, args);

@@ -57,7 +57,8 @@ static bool set_size(void *field, const char *value) {
 }
 
 static bool set_name(void *field, const char *value) {
-  if (value[0] == '\0' || strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != strlen(value))
+  if (value[0] == '\0' ||
+      strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != strlen(value))
     return false;
   g_free(*(char **)field);
   *(char **)field = g_strdup(value);

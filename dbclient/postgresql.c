@@ -139,7 +139,8 @@ static void keywords_free(Keywords *words) {
 static PGconn *start(const DbTarget *target) {
   Keywords words = keywords_of(target);
   DbOutside outside = db_shut_out(true);
-  PGconn *conn = PQconnectStartParams((const char *const *)words.names->pdata, (const char *const *)words.values->pdata, 0);
+  PGconn *conn =
+      PQconnectStartParams((const char *const *)words.names->pdata, (const char *const *)words.values->pdata, 0);
   db_let_in(outside);
   keywords_free(&words);
   return conn;
@@ -154,7 +155,8 @@ static PostgresPollingStatusType connect_poll(PGconn *conn) {
 
 static bool establish(PgSession *session, gint64 deadline, DbOutcome *outcome) {
   const DbLoop *loop = &session->base.loop;
-  PostgresPollingStatusType status = PQstatus(session->conn) == CONNECTION_BAD ? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING;
+  PostgresPollingStatusType status =
+      PQstatus(session->conn) == CONNECTION_BAD ? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING;
   while (status == PGRES_POLLING_READING || status == PGRES_POLLING_WRITING) {
     short ready = 0;
     DbReadiness wait = loop->wait(PQsocket(session->conn), status == PGRES_POLLING_READING ? POLLIN : POLLOUT, &ready,
@@ -415,7 +417,8 @@ static bool take_result(Run *run, PGresult *result) {
   case PGRES_COPY_OUT:
     return drain_copy_out(run);
   case PGRES_COPY_BOTH:
-    db_outcome_error(run->outcome, 0, NOT_SUPPORTED, "ERROR (" NOT_SUPPORTED "): a replication stream gives no result here");
+    db_outcome_error(run->outcome, 0, NOT_SUPPORTED,
+                     "ERROR (" NOT_SUPPORTED "): a replication stream gives no result here");
     return false;
   default:
     result_error(run, result);
@@ -444,7 +447,8 @@ static bool send_bound(PgSession *session, guint n_args, const DbCell *args, DbO
   for (guint i = 0; i < n_args; i++) {
     session->names[i] = args[i].bytes;
     if (args[i].bytes != NULL && strlen(args[i].bytes) != args[i].len) {
-      db_outcome_error(outcome, 0, "22021", "ERROR (22021): parameter %u has a NUL byte, which text cannot have", i + 1);
+      db_outcome_error(outcome, 0, "22021", "ERROR (22021): parameter %u has a NUL byte, which text cannot have",
+                       i + 1);
       return false;
     }
   }
@@ -459,7 +463,8 @@ static bool send_statement(Run *run, const char *sql, gsize len, bool bound, gui
   }
   g_string_truncate(session->sql, 0);
   g_string_append_len(session->sql, sql, (gssize)len);
-  bool sent = bound ? send_bound(session, n_args, args, run->outcome) : PQsendQuery(session->conn, session->sql->str) == 1;
+  bool sent =
+      bound ? send_bound(session, n_args, args, run->outcome) : PQsendQuery(session->conn, session->sql->str) == 1;
   if (sent)
     return PQsetSingleRowMode(session->conn), true;
   connection_error(run, PQerrorMessage(session->conn));

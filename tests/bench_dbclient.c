@@ -50,8 +50,8 @@ static void through_dbclient(DbSession *session) {
   DbSink sink = {.row = count_row, .data = &bytes};
   DbOutcome outcome = {0};
   for (int i = 0; i < statements; i++) {
-    db_execute(session, "SELECT 1", strlen("SELECT 1"), false, 0, NULL, &sink, false, monotonic(NULL) + 10 * G_USEC_PER_SEC,
-               &outcome);
+    db_execute(session, "SELECT 1", strlen("SELECT 1"), false, 0, NULL, &sink, false,
+               monotonic(NULL) + 10 * G_USEC_PER_SEC, &outcome);
     if (outcome.status != DB_OK)
       fail("dbclient", outcome.text);
   }

@@ -111,13 +111,16 @@ static inline void support_remove(char *root) {
   g_free(root);
 }
 
-/* ca.crt, and srv.crt with srv.key for `name` (not for 127.0.0.1); pg.key is the same key, owned as PostgreSQL wants. */
+/* ca.crt, and srv.crt with srv.key for `name` (not for 127.0.0.1); pg.key is the same key, owned as PostgreSQL wants.
+ */
 static inline void support_certificates(const char *root, const char *name) {
   g_autofree char *script = g_strdup_printf(
-      "set -e; cd %s; for c in ca other; do openssl req -x509 -newkey rsa:2048 -nodes -keyout $c.key -out $c.crt -days 3 "
+      "set -e; cd %s; for c in ca other; do openssl req -x509 -newkey rsa:2048 -nodes -keyout $c.key -out $c.crt -days "
+      "3 "
       "-subj /CN=$c; done; openssl req -newkey rsa:2048 -nodes -keyout srv.key -out srv.csr -subj /CN=%s; "
       "echo subjectAltName=DNS:%s > ext; openssl x509 -req -in srv.csr -CA ca.crt -CAkey ca.key -CAcreateserial "
-      "-out srv.crt -days 3 -extfile ext; cp srv.key pg.key; chmod 600 pg.key; chmod 644 srv.key", root, name, name);
+      "-out srv.crt -days 3 -extfile ext; cp srv.key pg.key; chmod 600 pg.key; chmod 644 srv.key",
+      root, name, name);
   g_autofree char *log = g_build_filename(root, "openssl.log", NULL);
   support_run(NULL, log, NULL, (const char *const[]){"/bin/sh", "-c", script, NULL});
   g_autofree char *key = g_build_filename(root, "pg.key", NULL);
@@ -133,18 +136,22 @@ static inline void support_make_postgresql(SupportServer *server) {
 }
 
 static inline void support_make_mariadb(SupportServer *server) {
-  g_autofree char *log = g_build_filename(server->dir, "log", NULL), *input = g_build_filename(server->dir, "sql", NULL);
+  g_autofree char *log = g_build_filename(server->dir, "log", NULL),
+                  *input = g_build_filename(server->dir, "sql", NULL);
   g_autofree char *data = g_strconcat("--datadir=", server->data, NULL);
-  g_autofree char *script = g_strdup_printf(
-      "(echo 'create database if not exists mysql;'; echo 'use mysql;'; echo 'SET @auth_root_socket=NULL;'; cd /usr/share/mysql; "
-      "cat mysql_system_tables.sql mysql_performance_tables.sql mysql_system_tables_data.sql | grep -v @current_hostname; "
-      "echo 'create database if not exists test;') > %s", input);
+  g_autofree char *script = g_strdup_printf("(echo 'create database if not exists mysql;'; echo 'use mysql;'; echo "
+                                            "'SET @auth_root_socket=NULL;'; cd /usr/share/mysql; "
+                                            "cat mysql_system_tables.sql mysql_performance_tables.sql "
+                                            "mysql_system_tables_data.sql | grep -v @current_hostname; "
+                                            "echo 'create database if not exists test;') > %s",
+                                            input);
   support_run(NULL, log, NULL, (const char *const[]){"/bin/sh", "-c", script, NULL});
   g_assert_cmpint(g_mkdir(server->data, 0755), ==, 0);
   support_run(NULL, log, input,
               (const char *const[]){"/usr/sbin/mariadbd", "--no-defaults", "--bootstrap", "--silent-startup", data,
-                                    "--user=root", "--log-warnings=0", "--enforce-storage-engine=", "--max_allowed_packet=8M",
-                                    "--net_buffer_length=16K", "--innodb-log-file-size=4M", NULL});
+                                    "--user=root", "--log-warnings=0",
+                                    "--enforce-storage-engine=", "--max_allowed_packet=8M", "--net_buffer_length=16K",
+                                    "--innodb-log-file-size=4M", NULL});
 }
 
 /* Data directory made, not started. */
@@ -188,16 +195,37 @@ static inline void support_start_postgresql(SupportServer *server, const char *c
   g_autofree char *log = g_build_filename(server->dir, "log", NULL), *port = g_strdup_printf("%d", server->port);
   g_autofree char *cert = g_strdup_printf("ssl_cert_file=%s/srv.crt", certificates);
   g_autofree char *key = g_strdup_printf("ssl_key_file=%s/pg.key", certificates);
-  server->pid = support_spawn("postgres", log, NULL, (const char *const[]){
-      SUPPORT_PG_BIN "/postgres", "-D", server->data, "-p", port, "-c", "listen_addresses=127.0.0.1", "-c",
-      "unix_socket_directories=", "-c", "fsync=off", "-c", "shared_buffers=8MB", "-c", "dynamic_shared_memory_type=mmap", "-c",
-      certificates != NULL ? "ssl=on" : "ssl=off", certificates != NULL ? "-c" : NULL, cert, "-c", key, NULL});
+  server->pid = support_spawn("postgres", log, NULL,
+                              (const char *const[]){SUPPORT_PG_BIN "/postgres",
+                                                    "-D",
+                                                    server->data,
+                                                    "-p",
+                                                    port,
+                                                    "-c",
+                                                    "listen_addresses=127.0.0.1",
+                                                    "-c",
+                                                    "unix_socket_directories=",
+                                                    "-c",
+                                                    "fsync=off",
+                                                    "-c",
+                                                    "shared_buffers=8MB",
+                                                    "-c",
+                                                    "dynamic_shared_memory_type=mmap",
+                                                    "-c",
+                                                    certificates != NULL ? "ssl=on" : "ssl=off",
+                                                    certificates != NULL ? "-c" : NULL,
+                                                    cert,
+                                                    "-c",
+                                                    key,
+                                                    NULL});
 }
 
 static inline void support_start_mariadb(SupportServer *server, const char *certificates) {
   g_autofree char *log = g_build_filename(server->dir, "log", NULL), *port = g_strdup_printf("--port=%d", server->port);
-  g_autofree char *data = g_strconcat("--datadir=", server->data, NULL), *pid = g_strdup_printf("--pid-file=%s/pid", server->dir);
-  g_autofree char *sock = g_strdup_printf("--socket=%s/s", server->dir), *tmp = g_strdup_printf("--tmpdir=%s", server->dir);
+  g_autofree char *data = g_strconcat("--datadir=", server->data, NULL),
+                  *pid = g_strdup_printf("--pid-file=%s/pid", server->dir);
+  g_autofree char *sock = g_strdup_printf("--socket=%s/s", server->dir),
+                  *tmp = g_strdup_printf("--tmpdir=%s", server->dir);
   g_autofree char *cert = g_strdup_printf("--ssl-cert=%s/srv.crt", certificates);
   g_autofree char *key = g_strdup_printf("--ssl-key=%s/srv.key", certificates);
   server->pid = support_spawn(NULL, log, NULL, (const char *const[]){
