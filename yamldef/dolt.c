@@ -115,6 +115,9 @@ static void add_repo(Loader *l, const DoltRepo *repo, GArray *servers) {
     put_server(l, &repo->server, &server);
   else if (repo->has_external)
     put_external(&repo->external, &server);
+  /* Its sessions begin in the repository; those of a multi_repo's server in none. */
+  if (repo->name.s != NULL)
+    server.words.database = text_of(l, repo->name.s, repo->at);
   g_array_append_val(servers, server);
 }
 
