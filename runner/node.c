@@ -12,6 +12,7 @@
 
 #define TAIL_LINES 20
 #define KILL_LIMIT (5 * G_USEC_PER_SEC)
+#define PORT_LIMIT (300 * G_USEC_PER_SEC)   /* another runner's test may have it until then */
 #define DEFAULT_GRACE (10 * G_USEC_PER_SEC)
 
 /* ---- Made and freed */
@@ -30,7 +31,7 @@ static bool take_ports(Node *node, Outcome *outcome) {
     if (!g_ascii_string_to_unsigned(digits, 10, 1, 65535, &port, NULL))
       return outcome_error(outcome, "server '%s': '%s' is no port", node->name, digits);
     node->port = (int)port;
-    if (!server->external && !ports_fixed(ports, node->port, deadline_in(60 * G_USEC_PER_SEC), &error))
+    if (!server->external && !ports_fixed(ports, node->port, deadline_in(PORT_LIMIT), &error))
       return outcome_take_error(outcome, error);
   } else if (server->dynamic_port.raw) {
     node->port = cluster_port_name(node->cluster, server->dynamic_port.raw, &error);

@@ -311,10 +311,21 @@ static void watch_attempt(gpointer data) {
 
 /* ---- Which is next */
 
+/* Tests that want the same fixed port take turns; between runners a lock of ports.h does the same. */
+static bool share_fixed_port(const Test *a, const Test *b) {
+  for (guint i = 0; i < a->n_servers; i++) {
+    const Text *port = &a->servers[i].port;
+    for (guint j = 0; port->raw && !a->servers[i].external && j < b->n_servers; j++)
+      if (!b->servers[j].external && g_strcmp0(port->raw, b->servers[j].port.raw) == 0) return true;
+  }
+  return false;
+}
+
 static bool may_run(const Run *run, const Attempt *next) {
   for (guint i = 0; i < run->running->len; i++) {
     const Attempt *other = g_ptr_array_index(run->running, i);
     if (other->planned->test->exclusive || next->planned->test->exclusive) return false;
+    if (share_fixed_port(other->planned->test, next->planned->test)) return false;
     if (!next->planned->test->parallel && !other->planned->test->parallel && strcmp(other->planned->file, next->planned->file) == 0) return false;
   }
   return true;
