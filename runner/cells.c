@@ -8,7 +8,7 @@
 
 static G_DEFINE_QUARK(compare-error, compare_error)
 
-/* ---- Making ready ------------------------------------------------------------------------------------------------- */
+/* ---- Making ready ------------------------------------------------------------------------------------------------ */
 
 const char *text_value(const Text *text, const CompareOptions *options, GPtrArray *memory, gsize *len, GError **error) {
   if (text->n_parts == 0) {
@@ -155,7 +155,7 @@ GotRow *got_row_new(guint n, const DbCell *cells) {
   return row;
 }
 
-/* ---- Matching ----------------------------------------------------------------------------------------------------- */
+/* ---- Matching ---------------------------------------------------------------------------------------------------- */
 
 static bool is_text(const DbCell *got, const char *text) {
   return got->len == strlen(text) && memcmp(got->bytes, text, got->len) == 0;
@@ -263,7 +263,7 @@ guint expected_row_differs(const ExpectedRow *row, guint n, const DbCell *cells,
   return differing;
 }
 
-/* ---- Words -------------------------------------------------------------------------------------------------------- */
+/* ---- Words ------------------------------------------------------------------------------------------------------- */
 
 char *expected_cell_word(const ExpectedCell *cell) {
   char value[G_ASCII_DTOSTR_BUF_SIZE], tolerance[G_ASCII_DTOSTR_BUF_SIZE];

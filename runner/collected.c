@@ -67,7 +67,7 @@ char *collected_summary(const Collected *collected) {
   return text;
 }
 
-/* ---- Several nodes ------------------------------------------------------------------------------------------------ */
+/* ---- Several nodes ----------------------------------------------------------------------------------------------- */
 
 static void send(const Collected *from, const DbSink *to) {
   to->columns(from->columns->len, (const char *const *)from->columns->pdata, to->data);

@@ -41,7 +41,7 @@ struct Comparison {
   Summary summary;
 };
 
-/* ---- Streaming in ------------------------------------------------------------------------------------------------- */
+/* ---- Streaming in ------------------------------------------------------------------------------------------------ */
 
 static void alternative_end(Alternative *a) {
   if (a->in_order != NULL)
@@ -132,7 +132,7 @@ static bool on_row(guint n, const DbCell *cells, gpointer data) {
 
 const DbSink *comparison_sink(Comparison *c) { return &c->sink; }
 
-/* ---- Making ------------------------------------------------------------------------------------------------------- */
+/* ---- Making ------------------------------------------------------------------------------------------------------ */
 
 static Comparison *comparison_alloc(Subject subject, guint n_alternatives, bool ordered) {
   Comparison *c = g_new0(Comparison, 1);
@@ -221,7 +221,7 @@ Comparison *comparison_new_between(const char *first, const Collected *answer, c
   return c;
 }
 
-/* ---- What holds --------------------------------------------------------------------------------------------------- */
+/* ---- What holds -------------------------------------------------------------------------------------------------- */
 
 /* A statement without a result is as good as one of no columns and no rows where just that is asked for. */
 static bool nothing_holds(const Comparison *c) {
@@ -271,7 +271,7 @@ bool comparison_holds(Comparison *c) {
 
 const char *comparison_undecided(const Comparison *c) { return c->undecided; }
 
-/* ---- What is said ------------------------------------------------------------------------------------------------- */
+/* ---- What is said ------------------------------------------------------------------------------------------------ */
 
 /* "(a, b, c)", cut when long. */
 static char *names_text(const GPtrArray *names) {
@@ -386,7 +386,7 @@ char *comparison_summary(const Comparison *c) {
   return c->began ? summary_text(&c->summary, c->n_rows) : g_strdup("no result");
 }
 
-/* ---- A cell alone ------------------------------------------------------------------------------------------------- */
+/* ---- A cell alone ------------------------------------------------------------------------------------------------ */
 
 bool cell_matches(const Cell *cell, const CompareOptions *options, const char *bytes, gsize len, bool is_null,
                   const char **undecided, GError **error) {
@@ -414,5 +414,5 @@ char *cell_text(const Cell *cell, const CompareOptions *options) {
   if (word != NULL)
     return text_drawn(word, strlen(word), VALUE_WIDTH, QUOTE_NEVER);
   bool is_null = expected.kind == CELL_NULL || expected.null_too;
-  return text_drawn(is_null ? NULL : expected.as.text.bytes, is_null ? 0 : expected.as.text.len, VALUE_WIDTH, QUOTE_ALWAYS);
+  return is_null ? g_strdup("NULL") : text_drawn(expected.as.text.bytes, expected.as.text.len, VALUE_WIDTH, QUOTE_ALWAYS);
 }

@@ -10,10 +10,10 @@
  * false` (then as multisets); with several alternatives one must hold as a whole.  NULL is not ''.
  * A million rows cost the memory of the expected ones plus a window: rows received are kept only around differences.
  *
- * The difference is for a person at a glance: aligned by display width, marked rows (-, + and their cells), long cells cut
- * around the place where they differ, many rows cut around the differences, NULL apart from 'NULL', control characters made
- * visible; no colour (the terminal's report adds it by the marks at the beginning of lines).  Each line begins with its mark
- * (' ', '-', '+'); whoever prints it indents it.  Everything handed out is newly allocated.
+ * The difference is for a person at a glance: aligned by display width, marked rows (-, + and their cells), long cells
+ * cut around the place where they differ, many rows cut around the differences, NULL apart from 'NULL', control
+ * characters made visible; no colour (the terminal's report adds it by the marks at the beginning of lines).  Each line
+ * begins with its mark (' ', '-', '+'); whoever prints it indents it.  Texts that are not const are newly allocated.
  */
 #ifndef RUNNER_COMPARE_H
 #define RUNNER_COMPARE_H
@@ -68,8 +68,10 @@ char *collected_difference(guint n, const char *const *names, Collected *const *
 char *collected_summary(const Collected *collected);
 
 /* A cell alone: capture, affected, http. */
-bool cell_matches(const Cell *cell, const CompareOptions *options, const char *bytes, gsize len, bool is_null, const char **undecided, GError **error);
-/* How a cell is written in messages: NULL, 'NULL' when it is the text, /re/, any, ~3.14 +- 0.01; control characters visible. */
+bool cell_matches(const Cell *cell, const CompareOptions *options, const char *bytes, gsize len, bool is_null,
+                  const char **undecided, GError **error);
+/* How a cell is written in messages: NULL, 'one' (texts are quoted), /re/, any, ~3.14 +- 0.01, bytes 00ff, true; control
+ * characters visible. */
 char *cell_text(const Cell *cell, const CompareOptions *options);
 
 #endif

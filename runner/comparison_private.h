@@ -29,6 +29,7 @@ char *sides_text(const Sides *sides, const char *want, const char *got);
 /* The table of a diff; in_order: kept rows stand where they came. */
 char *diff_text(const RowDiff *diff, const Sides *sides, guint n, const char *const *names, bool in_order);
 /* What is wrong with the rows, in a line. */
-char *diff_headline(const RowDiff *diff, const Sides *sides, guint64 n_rows, guint n, const char *const *names, bool in_order);
+char *diff_headline(const RowDiff *diff, const Sides *sides, guint64 n_rows, guint n, const char *const *names,
+                    bool in_order);
 
 #endif

@@ -12,7 +12,7 @@ char *sides_text(const Sides *sides, const char *want, const char *got) {
 
 static const char *plural(guint64 n, const char *one, const char *many) { return n == 1 ? one : many; }
 
-/* ---- The table ---------------------------------------------------------------------------------------------------- */
+/* ---- The table --------------------------------------------------------------------------------------------------- */
 
 typedef struct Notes { char *missing, *unexpected, *want, *got; } Notes;
 
@@ -89,7 +89,7 @@ char *diff_text(const RowDiff *diff, const Sides *sides, guint n, const char *co
   return table_text(table);
 }
 
-/* ---- The headline ------------------------------------------------------------------------------------------------- */
+/* ---- The headline ------------------------------------------------------------------------------------------------ */
 
 static char *change_text(const RowDiff *diff, const Sides *sides, guint n, const char *const *names, bool in_order) {
   const FirstChange *first = &diff->first;
@@ -130,10 +130,11 @@ char *diff_headline(const RowDiff *diff, const Sides *sides, guint64 n_rows, gui
   if (more == 0)
     return change;
   g_autofree char *only = change;
-  return g_strdup_printf("%s (and %" G_GUINT64_FORMAT " more %s)", only, more, plural(more, "row differs", "rows differ"));
+  return g_strdup_printf("%s (and %" G_GUINT64_FORMAT " more %s)", only, more,
+                         plural(more, "row differs", "rows differ"));
 }
 
-/* ---- The summary -------------------------------------------------------------------------------------------------- */
+/* ---- The summary ------------------------------------------------------------------------------------------------- */
 
 void summary_init(Summary *summary) { *summary = (Summary){.rows = g_string_new(NULL)}; }
 

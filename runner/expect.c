@@ -22,8 +22,8 @@ static void error_wish_clear(ErrorWish *wish) {
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ErrorWish, error_wish_clear)
 
-static bool error_wish_read(ErrorWish *wish, const Texts *codes, const PatternText *match, const CompareOptions *options,
-                            PatternFlavour flavour, GError **error) {
+static bool error_wish_read(ErrorWish *wish, const Texts *codes, const PatternText *match,
+                            const CompareOptions *options, PatternFlavour flavour, GError **error) {
   for (guint i = 0; i < codes->n; i++) {
     gsize len;
     const char *code = text_value(&codes->v[i], options, wish->memory, &len, error);
@@ -114,7 +114,7 @@ char *expect_error(const Texts *codes, const PatternText *match, const DbOutcome
   return judge_error(&wish, outcome, what, undecided);
 }
 
-/* ---- Notices ------------------------------------------------------------------------------------------------------ */
+/* ---- Notices ----------------------------------------------------------------------------------------------------- */
 
 static const char *const LEVELS[] = {
     [DB_INFO] = "INFO", [DB_NOTICE] = "NOTICE", [DB_WARNING] = "WARNING", [DB_NOTICE_ERROR] = NULL};
@@ -123,7 +123,8 @@ static const char *const LEVEL_WORDS[] = {
     [NOTICE_ANY] = NULL, [NOTICE_INFO] = "info", [NOTICE_NOTICE] = "notice", [NOTICE_WARNING] = "warning"};
 
 static bool level_fits(NoticeLevel wanted, DbNoticeLevel level) {
-  static const DbNoticeLevel AS[] = {[NOTICE_INFO] = DB_INFO, [NOTICE_NOTICE] = DB_NOTICE, [NOTICE_WARNING] = DB_WARNING};
+  static const DbNoticeLevel AS[] = {
+      [NOTICE_INFO] = DB_INFO, [NOTICE_NOTICE] = DB_NOTICE, [NOTICE_WARNING] = DB_WARNING};
   return LEVELS[level] != NULL && (wanted == NOTICE_ANY || AS[wanted] == level);
 }
 
@@ -199,9 +200,10 @@ static void judge_notices(const NoticeExpectations *wanted, const char *word, co
     judge_notice(&wanted->v[i], word, outcome, options, out, undecided);
 }
 
-/* ---- Rows affected ------------------------------------------------------------------------------------------------ */
+/* ---- Rows affected ----------------------------------------------------------------------------------------------- */
 
-static char *judge_affected(const Cell *wanted, const DbOutcome *outcome, const CompareOptions *options, bool *undecided) {
+static char *judge_affected(const Cell *wanted, const DbOutcome *outcome, const CompareOptions *options,
+                            bool *undecided) {
   g_autofree char *number = g_strdup_printf("%" G_GINT64_FORMAT, outcome->affected);
   g_autofree char *text = wanted->kind == CELL_TEXT && wanted->text.n_parts == 0 ? g_strdup(wanted->text.raw)
                                                                                  : cell_text(wanted, options);

@@ -16,7 +16,8 @@
 char *expect_outcome(const SqlEntry *entry, const DbOutcome *outcome, const CompareOptions *options, bool dolt,
                      bool *undecided);
 
-/* The error codes and pattern alone, for connect_error too. codes.n 0 and match->text.raw NULL: no error is expected. */
+/* The error codes and pattern alone, for connect_error too; what: "statement", "connection". codes->n 0 and
+ * match->text.raw NULL: no error is expected. */
 char *expect_error(const Texts *codes, const PatternText *match, const DbOutcome *outcome, const char *what,
                    const CompareOptions *options, bool dolt, bool *undecided);
 

@@ -4,7 +4,8 @@
 #include <string.h>
 #include "runner/row_hash.h"
 
-enum { HEADLINE_CELL = 60 };
+/* A pattern has no place where it differs, so more of it is shown. */
+enum { HEADLINE_CELL = 60, HEADLINE_WORD = 200 };
 
 static void edit_clear(gpointer data) {
   Edit *edit = data;
@@ -24,7 +25,7 @@ void row_diff_clear(RowDiff *diff) {
   g_clear_pointer(&diff->first.got.text, g_free);
 }
 
-/* ---- Drawing cells ------------------------------------------------------------------------------------------------ */
+/* ---- Drawing cells ----------------------------------------------------------------------------------------------- */
 
 static DbCell expected_value(const ExpectedCell *cell) {
   bool is_null = cell->kind != CELL_TEXT || cell->null_too;
@@ -57,10 +58,10 @@ static void draw_changed_cell(const ExpectedCell *want, const DbCell *got, int b
                               DrawnCell *g) {
   g_autofree char *word = expected_cell_word(want);
   DbCell value = expected_value(want);
-  pair_drawn(&value, word, got, budget, quote, w, g);
+  pair_drawn(&value, word, got, word != NULL && quote == QUOTE_ALWAYS ? HEADLINE_WORD : budget, quote, w, g);
 }
 
-/* ---- Edits -------------------------------------------------------------------------------------------------------- */
+/* ---- Edits ------------------------------------------------------------------------------------------------------- */
 
 static Edit *keep_edit(RowDiff *diff, EditKind kind, gsize e) {
   if (diff->shown == SHOWN_DIFFERENCES)
@@ -139,14 +140,15 @@ static void draw_changed(RowDiff *diff, Edit *edit, const ExpectedRow *row, guin
   edit->minus = drawn_row_new(row->n);
   edit->plus = drawn_row_new(n);
   for (guint i = 0; i < MAX(row->n, n); i++) {
+    DrawnCell *minus = &edit->minus->cells[i], *plus = &edit->plus->cells[i];
     if (i < MIN(row->n, n) && !expected_cell_matches(&row->cells[i], &cells[i], &diff->undecided)) {
-      draw_changed_cell(&row->cells[i], &cells[i], budget, QUOTE_DOUBTFUL, &edit->minus->cells[i], &edit->plus->cells[i]);
+      draw_changed_cell(&row->cells[i], &cells[i], budget, QUOTE_DOUBTFUL, minus, plus);
       continue;
     }
     if (i < row->n)
-      edit->minus->cells[i].text = drawn_expected_cell(&row->cells[i], budget);
+      minus->text = drawn_expected_cell(&row->cells[i], budget);
     if (i < n)
-      edit->plus->cells[i].text = text_drawn(cells[i].bytes, cells[i].len, budget, QUOTE_DOUBTFUL);
+      plus->text = text_drawn(cells[i].bytes, cells[i].len, budget, QUOTE_DOUBTFUL);
   }
 }
 

@@ -16,8 +16,8 @@ enum {
 
 typedef enum EditKind { EDIT_KEPT, EDIT_MISSING, EDIT_UNEXPECTED, EDIT_CHANGED } EditKind;
 
-/* KEPT: n expected rows from e on came.  The others: one row each; MISSING and CHANGED have minus, UNEXPECTED and CHANGED
- * have plus. */
+/* KEPT: n expected rows from e on came.  The others: one row each; MISSING and CHANGED have minus, UNEXPECTED and
+ * CHANGED have plus. */
 typedef struct Edit {
   EditKind kind;
   gsize e, n;
@@ -44,7 +44,7 @@ typedef struct RowDiff {
   const char *undecided;
   FirstChange first;
   bool order_unknown;            /* order_sum tells nothing: matchers, or rows that were not looked at */
-  guint64 order_sum;             /* hashes of the expected rows that differ less those received: 0 when they are the same rows */
+  guint64 order_sum;             /* hashes of the expected rows that differ less those received: 0 for the same rows */
 } RowDiff;
 
 void row_diff_init(RowDiff *diff, const ExpectedRows *rows, guint n_columns);

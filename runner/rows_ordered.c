@@ -1,10 +1,10 @@
 /* rows_ordered.c - rows held against expected rows in order, as they stream.
  *
- * As long as rows are as expected nothing is kept.  At the first that is not, rows are kept in a window and aligned with
- * the expected ones that come next (Needleman-Wunsch; a row may also be changed into another).  As soon as the alignment
- * has found three rows in turn that are as expected, the edits up to there are final, and the stream goes on behind them;
- * otherwise the window grows.  At its largest the rows of the window are looked up among all expected rows that follow, so
- * that a long run of missing rows is seen as one; failing that, the alignment is taken as it is.
+ * As long as rows are as expected nothing is kept.  At the first that is not, rows are kept in a window and aligned
+ * with the expected ones that come next (Needleman-Wunsch; a row may also be changed into another).  As soon as the
+ * alignment has found three rows in turn that are as expected, the edits up to there are final, and the stream goes on
+ * behind them; otherwise the window grows.  At its largest the rows of the window are looked up among all expected rows
+ * that follow, so that a long run of missing rows is seen as one; failing that, the alignment is taken as it is.
  */
 #include "runner/row_diff.h"
 
@@ -52,7 +52,7 @@ void ordered_rows_free(OrderedRows *o) {
   g_free(o);
 }
 
-/* ---- One alignment ------------------------------------------------------------------------------------------------ */
+/* ---- One alignment ----------------------------------------------------------------------------------------------- */
 
 typedef struct Alignment {
   guint ne, ng;
@@ -143,7 +143,7 @@ static guint until_in_step(const GByteArray *way) {
   return 0;
 }
 
-/* ---- What is final ------------------------------------------------------------------------------------------------ */
+/* ---- What is final ----------------------------------------------------------------------------------------------- */
 
 static void drop_from_window(OrderedRows *o, guint n) {
   for (guint i = 0; i < n; i++)
@@ -196,7 +196,7 @@ static void window_unexpected(OrderedRows *o) {
   drop_from_window(o, o->window->len);
 }
 
-/* ---- Long runs of missing rows ------------------------------------------------------------------------------------ */
+/* ---- Long runs of missing rows ----------------------------------------------------------------------------------- */
 
 static void build_index(OrderedRows *o) {
   if (o->index != NULL)
@@ -254,7 +254,7 @@ static bool skip_missing(OrderedRows *o) {
   return false;
 }
 
-/* ---- The stream --------------------------------------------------------------------------------------------------- */
+/* ---- The stream -------------------------------------------------------------------------------------------------- */
 
 /* Aligns the window once; false when it has to grow first. */
 static bool settle(OrderedRows *o, bool ended) {

@@ -1,8 +1,8 @@
 /* rows_unordered.c - rows held against expected rows in any order, as multisets.
  *
  * An expected row of exact texts takes a row received with the same texts at once, found by hash: giving it to a row
- * with matchers instead could never be better, as the exact row can take no other.  What is left over is assigned to the
- * rows with matchers at the end, by augmenting paths, so that a row which fits several of them never stands in the way.
+ * with matchers instead could never be better, as the exact row can take no other.  What is left over is assigned to
+ * the rows with matchers at the end, by augmenting paths, so that a row which fits several of them never stands in the way.
  * Rows with matchers are found by the hash of their exact cells: those with the same cells exact form a group.
  *
  * Memory: the expected rows, as many rows received as there are rows with matchers, and some to show.
@@ -41,7 +41,7 @@ struct UnorderedRows {
   guint width;                   /* cells of the rows received */
 };
 
-/* ---- Groups ------------------------------------------------------------------------------------------------------- */
+/* ---- Groups ------------------------------------------------------------------------------------------------------ */
 
 static void group_clear(gpointer data) {
   Group *group = data;
@@ -59,8 +59,9 @@ static bool fits_group(const Group *group, const ExpectedRow *row) {
 }
 
 static guint add_group(UnorderedRows *u, const ExpectedRow *row, bool by_cells) {
-  Group group = {.n = row->n, .exact = g_new0(bool, row->n + 1), .heads = g_hash_table_new(row_hash_fold, g_direct_equal)};
-  group.all_exact = by_cells;
+  Group group = {.n = row->n, .all_exact = by_cells};
+  group.exact = g_new0(bool, row->n + 1);
+  group.heads = g_hash_table_new(row_hash_fold, g_direct_equal);
   for (guint i = 0; by_cells && i < row->n; i++) {
     group.exact[i] = expected_cell_is_exact(&row->cells[i]);
     group.all_exact = group.all_exact && group.exact[i];
@@ -117,7 +118,7 @@ void unordered_rows_free(UnorderedRows *u) {
   g_free(u);
 }
 
-/* ---- Exact rows --------------------------------------------------------------------------------------------------- */
+/* ---- Exact rows -------------------------------------------------------------------------------------------------- */
 
 /* Takes an expected row of exactly these texts out of its group. */
 static bool take_exact(UnorderedRows *u, Group *group, const DbCell *cells) {
@@ -149,7 +150,7 @@ void unordered_rows_got(UnorderedRows *u, guint n, const DbCell *cells) {
     g_ptr_array_add(u->left, got_row_new(n, cells));
 }
 
-/* ---- Rows with matchers: a largest assignment --------------------------------------------------------------------- */
+/* ---- Rows with matchers: a largest assignment -------------------------------------------------------------------- */
 
 typedef struct Assignment {
   UnorderedRows *u;
@@ -247,7 +248,7 @@ static void assign_all(UnorderedRows *u) {
   g_array_unref(a.queue);
 }
 
-/* ---- The difference ----------------------------------------------------------------------------------------------- */
+/* ---- The difference ---------------------------------------------------------------------------------------------- */
 
 typedef struct Likeness { guint missing, left, differing; } Likeness;
 
@@ -260,8 +261,8 @@ static gint by_likeness(gconstpointer a, gconstpointer b) {
   return x->left < y->left ? -1 : x->left > y->left;
 }
 
-/* Expected rows that did not come, and rows left over, of which at least one cell agrees (or that are alone): the likest
- * pairs are shown as one row changed.  partner[i]: the row left over of missing[i], or NONE. */
+/* Expected rows that did not come, and rows left over, of which at least one cell agrees (or that are alone): the
+ * likest pairs are shown as one row changed.  partner[i]: the row left over of missing[i], or NONE. */
 static void pair_likest(UnorderedRows *u, const GArray *missing, gint64 *partner) {
   guint n_missing = MIN(missing->len, EXTRA_LEFT), n_left = MIN(u->left->len, EXTRA_LEFT);
   g_autoptr(GArray) pairs = g_array_new(FALSE, FALSE, sizeof(Likeness));

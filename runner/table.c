@@ -11,7 +11,7 @@ enum {
 /* How much is spelt out, so that what differs looks different. */
 typedef enum Spelling { SPELL_PLAIN, SPELL_BACKSLASHES, SPELL_ASCII, N_SPELLINGS } Spelling;
 
-/* ---- One character ------------------------------------------------------------------------------------------------ */
+/* ---- One character ----------------------------------------------------------------------------------------------- */
 
 typedef struct Glyph { char text[16]; int width; gsize size; } Glyph;
 
@@ -91,7 +91,7 @@ static gsize char_before(const char *bytes, gsize len, gsize at) {
   return at - 1;
 }
 
-/* ---- A value within a budget -------------------------------------------------------------------------------------- */
+/* ---- A value within a budget ------------------------------------------------------------------------------------- */
 
 typedef struct Excerpt {
   gsize start;                   /* offset of the first byte shown */
@@ -154,7 +154,7 @@ char *text_drawn(const char *bytes, gsize len, int budget, Quote quote) {
   return draw(bytes, len, &excerpt, needs_quotes(bytes, len, quote), NULL, &whole);
 }
 
-/* ---- Two values that differ --------------------------------------------------------------------------------------- */
+/* ---- Two values that differ -------------------------------------------------------------------------------------- */
 
 static bool is_inside(const char *bytes, gsize len, gsize at) {
   return at < len && (((guint8)bytes[at] & 0xc0) == 0x80 ||
@@ -203,7 +203,8 @@ static void draw_pair(const DbCell *want, const DbCell *got, int budget, Quote q
   common_ends(want, got, &prefix, &suffix);
   Excerpt we = {.from = prefix, .to = want->len - suffix, .budget = budget, .spelling = spelling}, ge = we;
   ge.to = got->len - suffix;
-  bool w_whole, g_whole, wq = needs_quotes(want->bytes, want->len, quote), gq = needs_quotes(got->bytes, got->len, quote);
+  bool wq = needs_quotes(want->bytes, want->len, quote), gq = needs_quotes(got->bytes, got->len, quote);
+  bool w_whole, g_whole;
   w->text = draw(want->bytes, want->len, &we, wq, w, &w_whole);
   g->text = draw(got->bytes, got->len, &ge, gq, g, &g_whole);
   if (w_whole && g_whole)
@@ -241,7 +242,7 @@ void pair_drawn(const DbCell *want, const char *word, const DbCell *got, int bud
   }
 }
 
-/* ---- Rows and the table ------------------------------------------------------------------------------------------- */
+/* ---- Rows and the table ------------------------------------------------------------------------------------------ */
 
 DrawnRow *drawn_row_new(guint n) {
   DrawnRow *row = g_new(DrawnRow, 1);
@@ -372,7 +373,8 @@ static void put_cell(GString *out, const DrawnCell *cell, int width, bool pointe
   g_string_append(out, " |");
 }
 
-static void put_row(GString *out, const Table *table, const Line *line, const int *widths, const bool *shown, bool pointer) {
+static void put_row(GString *out, const Table *table, const Line *line, const int *widths, const bool *shown,
+                    bool pointer) {
   static const DrawnCell NOTHING;
   g_string_append_printf(out, "%c |", pointer ? ' ' : line->mark);
   bool gap = false;

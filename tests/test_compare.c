@@ -6,7 +6,7 @@
 
 static ResultExpectation three_rows(void) { return with_rows(with_columns(anything(), "i|name"), ONE_TWO_THREE); }
 
-/* ---- Rows --------------------------------------------------------------------------------------------------------- */
+/* ---- Rows -------------------------------------------------------------------------------------------------------- */
 
 static void test_equal_rows_hold(void) {
   g_assert_cmpstr(said(three_rows(), "i|name", ONE_TWO_THREE), ==, "");
@@ -127,7 +127,7 @@ static void test_row_of_another_width(void) {
   expectations_clear();
 }
 
-/* ---- Columns, counts, picks --------------------------------------------------------------------------------------- */
+/* ---- Columns, counts, picks -------------------------------------------------------------------------------------- */
 
 static void test_columns(void) {
   ResultExpectation x = with_columns(anything(), "a|b");
@@ -209,7 +209,7 @@ static void test_begins_anew(void) {
   expectations_clear();
 }
 
-/* ---- Values, alternatives, same_as -------------------------------------------------------------------------------- */
+/* ---- Values, alternatives, same_as ------------------------------------------------------------------------------- */
 
 static void test_value(void) {
   g_assert_cmpstr(said_value("two", "v", LINES("two")), ==, "");
@@ -273,7 +273,8 @@ static void test_same_as_too_large(void) {
   g_autoptr(Comparison) c = comparison_new_same(other, true);
   send_result(comparison_sink(c), "a", LINES("1"));
   g_assert_false(comparison_holds(c));
-  g_assert_cmpstr(comparison_undecided(c), ==, "the other server's answer is too large to be kept and held against this one");
+  g_assert_cmpstr(comparison_undecided(c), ==,
+                  "the other server's answer is too large to be kept and held against this one");
   collected_free(other);
   expectations_clear();
 }
@@ -306,7 +307,7 @@ static void test_nodes(void) {
   expectations_clear();
 }
 
-/* ---- Cells -------------------------------------------------------------------------------------------------------- */
+/* ---- Cells ------------------------------------------------------------------------------------------------------- */
 
 static bool matches(const char *word, const char *bytes, gsize len) {
   Cell cell = cell_of(word);
@@ -406,7 +407,7 @@ static void test_undecided(void) {
   expectations_clear();
 }
 
-/* ---- Many rows ---------------------------------------------------------------------------------------------------- */
+/* ---- Many rows --------------------------------------------------------------------------------------------------- */
 
 enum { MANY = 100000 };
 
@@ -487,8 +488,8 @@ static void test_a_block_too_many(void) {
   expectations_clear();
 }
 
-/* All differ: nothing of the rows is kept but what is shown (some bytes for each expected row are an index), and the search
- * for likeness ends. */
+/* All differ: nothing of the rows is kept but what is shown (some bytes for each expected row are an index), and the
+ * search for likeness ends. */
 static void test_all_of_many_differ(void) {
   ResultExpectation x = many_rows(MANY);
   g_autoptr(Comparison) c = comparison_of(&x);
@@ -537,7 +538,7 @@ static void test_speed(void) {
   expectations_clear();
 }
 
-/* ---- Random results ----------------------------------------------------------------------------------------------- */
+/* ---- Random results ---------------------------------------------------------------------------------------------- */
 
 static char **random_lines(guint n_rows, guint n_cells) {
   char **lines = g_new0(char *, n_rows + 1);

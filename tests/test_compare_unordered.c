@@ -66,8 +66,9 @@ static void test_likest_rows_are_paired(void) {
 /* First come, first served would give the row 1|a to any|a, and 1|b would be left without. */
 static void test_matchers_are_assigned_as_well_as_can_be(void) {
   g_assert_cmpstr(said_unordered(LINES("any|/[ab]/", "1|/./", "any|/a/"), "i|t", LINES("1|a", "2|b", "3|a")), ==, "");
-  g_assert_cmpstr(said_unordered(LINES("/[ab]/", "/[bc]/", "/[cd]/", "/[de]/"), "t", LINES("b", "c", "d", "a")), ==, "");
-  g_assert_cmpstr(said_unordered(LINES("/[ab]/", "/[bc]/", "/[cd]/", "/[de]/"), "t", LINES("d", "c", "b", "e")), ==, "");
+  const char *const *chain = LINES("/[ab]/", "/[bc]/", "/[cd]/", "/[de]/");
+  g_assert_cmpstr(said_unordered(chain, "t", LINES("b", "c", "d", "a")), ==, "");
+  g_assert_cmpstr(said_unordered(chain, "t", LINES("d", "c", "b", "e")), ==, "");
   g_assert_cmpstr(said_unordered(LINES("any", "x"), "t", LINES("x", "y")), ==, "");
   expectations_clear();
 }
@@ -84,8 +85,8 @@ static void test_matchers_that_cannot_all_be_served(void) {
 }
 
 static void test_booleans_and_bytes(void) {
-  g_assert_cmpstr(said_unordered(LINES("1|b:true", "2|b:false", "x:00ff|b:true"), "i|t", LINES("\\x00FF|t", "2|0", "1|1")), ==,
-                  "");
+  const char *const *three = LINES("1|b:true", "2|b:false", "x:00ff|b:true");
+  g_assert_cmpstr(said_unordered(three, "i|t", LINES("\\x00FF|t", "2|0", "1|1")), ==, "");
   g_assert_cmpstr(said_unordered(LINES("1|b:true", "2|b:false"), "i|t", LINES("2|t", "1|1")), ==,
                   "expected row 2: column 't': expected false, got 't'\n"
                   "  | i | t     |\n"
@@ -134,15 +135,15 @@ static void test_many_kinds_of_rows(void) {
   }
   g_ptr_array_add(expected, NULL);
   g_ptr_array_add(got, NULL);
-  const char *columns = "a|b|c|d|e|f|g";
-  g_assert_cmpstr(said_unordered((const char *const *)expected->pdata, columns, (const char *const *)got->pdata), ==, "");
+  const char *columns = "a|b|c|d|e|f|g", *const *rows = (const char *const *)expected->pdata;
+  g_assert_cmpstr(said_unordered(rows, columns, (const char *const *)got->pdata), ==, "");
   g_free(got->pdata[64]);
   got->pdata[64] = g_strdup("x|x|x|x|x|x|x");
-  g_assert_cmpstr(said_unordered((const char *const *)expected->pdata, columns, (const char *const *)got->pdata), !=, "");
+  g_assert_cmpstr(said_unordered(rows, columns, (const char *const *)got->pdata), !=, "");
   expectations_clear();
 }
 
-/* ---- Many rows ---------------------------------------------------------------------------------------------------- */
+/* ---- Many rows --------------------------------------------------------------------------------------------------- */
 
 enum { MANY = 100000 };
 
@@ -227,11 +228,12 @@ static void test_too_many_that_fit_nothing(void) {
   for (guint i = 0; i < N; i++)
     comparison_sink(c)->row(1, (DbCell[]){{"y", 1}}, comparison_sink(c)->data);
   g_assert_false(comparison_holds(c));
-  g_assert_cmpstr(comparison_undecided(c), ==, "too many rows with matchers fit each other to be assigned in any order");
+  g_assert_cmpstr(comparison_undecided(c), ==,
+                  "too many rows with matchers fit each other to be assigned in any order");
   expectations_clear();
 }
 
-/* ---- Against a search of all assignments -------------------------------------------------------------------------- */
+/* ---- Against a search of all assignments ------------------------------------------------------------------------- */
 
 static const char *const WORDS[] = {"a", "b", "c", "any", "/[ab]/", "/[bc]/", "/[ac]/"};
 

@@ -23,7 +23,7 @@ static void check(SqlEntry entry, DbOutcome outcome, const char *expected) {
   expectations_clear();
 }
 
-/* ---- Errors ------------------------------------------------------------------------------------------------------- */
+/* ---- Errors ------------------------------------------------------------------------------------------------------ */
 
 static void test_nothing_asked(void) {
   check((SqlEntry){0}, fine(), NULL);
@@ -110,16 +110,16 @@ static void test_dolt_patterns(void) {
 static void test_undecided(void) {
   bool undecided = false;
   SqlEntry entry = wants_match("^(a+a?)+$");
-  DbOutcome outcome =
-      failed("42P01", (char[]){"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab"});
+  DbOutcome outcome = failed("42P01", (char[]){"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab"});
   g_autofree char *text = expect_outcome(&entry, &outcome, NULL, false, &undecided);
   g_assert_true(undecided);
   g_assert_true(g_str_has_prefix(text, "whether the error matches /^(a+a?)+$/ could not be decided: "));
 }
 
-/* ---- Notices ------------------------------------------------------------------------------------------------------ */
+/* ---- Notices ----------------------------------------------------------------------------------------------------- */
 
-static DbNotice hello = {DB_NOTICE, NULL, (char[]){"hello"}}, beware = {DB_WARNING, NULL, (char[]){"beware\nDETAIL: of the dog"}},
+static DbNotice hello = {DB_NOTICE, NULL, (char[]){"hello"}},
+                beware = {DB_WARNING, NULL, (char[]){"beware\nDETAIL: of the dog"}},
                 trace = {DB_DEBUG, NULL, (char[]){"trace"}}, mistake = {DB_NOTICE_ERROR, NULL, (char[]){"mistake"}};
 
 /* The outcome's notices live until expectations_clear(). */
@@ -154,7 +154,8 @@ static void test_notices_that_do_not_come(void) {
         "expected warning /hello/ did not come; came: NOTICE: hello");
   check(wants_notice(NOTICE_INFO, "hello", NULL), noticed(&hello, NULL),
         "expected info 'hello' did not come; came: NOTICE: hello");
-  check(wants_notice(NOTICE_ANY, "trace", NULL), noticed(&trace, NULL), "expected notice 'trace' did not come; none came");
+  check(wants_notice(NOTICE_ANY, "trace", NULL), noticed(&trace, NULL),
+        "expected notice 'trace' did not come; none came");
   check(wants_notice(NOTICE_ANY, "hello", NULL), fine(), "expected notice 'hello' did not come; none came");
 }
 
@@ -173,7 +174,7 @@ static void test_no_notices(void) {
   check(no_warnings, noticed(&beware, NULL), "expected no warnings, got WARNING: beware\\nDETAIL: of the dog");
 }
 
-/* ---- Rows affected, and several things at once -------------------------------------------------------------------- */
+/* ---- Rows affected, and several things at once ------------------------------------------------------------------- */
 
 static DbOutcome affected(gint64 n) { return (DbOutcome){.status = DB_OK, .affected = n}; }
 

@@ -66,7 +66,8 @@ static void test_a_pile_of_marks_is_cut(void) {
 }
 
 static void check_pair(const char *want, gsize want_len, const char *got, gsize got_len, int budget,
-                       const char *want_text, const char *got_text, int want_from, int want_to, int got_from, int got_to) {
+                       const char *want_text, const char *got_text, int want_from, int want_to, int got_from,
+                       int got_to) {
   DrawnCell w, g;
   DbCell a = {want, want_len}, b = {got, got_len};
   pair_drawn(&a, NULL, &b, budget, QUOTE_DOUBTFUL, &w, &g);
