@@ -53,7 +53,8 @@ bool credentials_find(Credentials *credentials, const char *name, GError **error
   if (!root && !name) return ourselves(credentials, error);
   const struct passwd *entry = name ? by_name_or_number(name) : default_user();
   if (!entry && name) return fail(error, "there is no user '%s'", name);
-  if (!entry) return fail(error, "there is no unprivileged user to run servers as (postgres, nobody): name one with --user");
+  if (!entry)
+    return fail(error, "there is no unprivileged user to run servers as (postgres, nobody): name one with --user");
   if (entry->pw_uid == geteuid()) return ourselves(credentials, error);
   if (!root) return fail(error, "only root can run servers as another user ('%s')", name);
   credentials->drop = true;

@@ -1,5 +1,5 @@
-/* Making and writing beneath a root.  Each name of a path is opened by itself with O_NOFOLLOW, relative to the directory
- * before it, so that no rename can lead out. */
+/* Making and writing beneath a root.  Each name of a path is opened by itself with O_NOFOLLOW, relative to the
+ * directory before it, so that no rename can lead out. */
 #include "runner/dirs.h"
 
 #include <errno.h>
@@ -10,14 +10,10 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "runner/autoclose.h"
 #include "runner/fail.h"
 
 #define PARENT_MODE 0750
-
-static void close_fd(int *fd) {
-  if (*fd >= 0) close(*fd);
-}
-#define autoclose __attribute__((cleanup(close_fd))) int
 
 /* ---- Places */
 
@@ -39,7 +35,8 @@ char *dirs_tmp(const Credentials *user, GError **error) {
   g_autofree char *path = g_strdup(resolved);
   free(resolved);
   if (!path) return fail_errno(error, "resolve temporary directory '%s'", tmp), NULL;
-  if (!g_file_test(path, G_FILE_TEST_IS_DIR)) return fail(error, "temporary directory '%s' is not a directory", tmp), NULL;
+  if (!g_file_test(path, G_FILE_TEST_IS_DIR))
+    return fail(error, "temporary directory '%s' is not a directory", tmp), NULL;
   if (user->drop && !passable(path, user))
     return fail(error, "temporary directory '%s' cannot be reached by user '%s': set TMPDIR", path, user->name), NULL;
   return g_steal_pointer(&path);
@@ -164,8 +161,8 @@ static bool finish_file(int fd, const char *relative, const char *bytes, gsize l
   return fchmod(fd, (mode_t)mode) == 0 || fail_errno(error, "set the mode of '%s'", relative);
 }
 
-static bool append_file(int dir, const char *name, const char *relative, const char *bytes, gsize len, int old_mode, int mode,
-                        const Credentials *user, GError **error) {
+static bool append_file(int dir, const char *name, const char *relative, const char *bytes, gsize len, int old_mode,
+                        int mode, const Credentials *user, GError **error) {
   /* Who is not root must give himself the right to write a read-only file of his. */
   if (old_mode >= 0 && !(old_mode & S_IWUSR) && geteuid() != 0) fchmodat(dir, name, (mode_t)old_mode | S_IWUSR, 0);
   autoclose fd = openat(dir, name, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);

@@ -1,8 +1,8 @@
 /* dirs.h - a test's directories: made beneath one root, owned by the test's user, written beneath only, removed whole.
  *
- * Every path that a definition gives is walked from the root name by name, never through a symbolic link: "..", absolute
- * paths and links are refused with a message, and a server that swaps a directory for a link meanwhile gains nothing.
- * The root itself is ours and is trusted.
+ * Every path that a definition gives is walked from the root name by name, never through a symbolic link: "..",
+ * absolute paths and links are refused with a message, and a server that swaps a directory for a link meanwhile gains
+ * nothing. The root itself is ours and is trusted.
  */
 #ifndef RUNNER_DIRS_H
 #define RUNNER_DIRS_H
@@ -26,7 +26,8 @@ bool dirs_write(const char *root, const char *relative, const char *bytes, gsize
  * links copied as links, sockets left out) in a child process, as the loop must not block.  `to` may be there already
  * and is added to.  From a fiber. */
 bool dirs_copy(const char *from, const char *to, const Credentials *user, Deadline deadline, GError **error);
-/* Removes the tree: follows no link, stays on one file system; nothing there is fine.  In a child process, from a fiber. */
+/* Removes the tree: follows no link, stays on one file system; nothing there is fine.  In a child process, from a
+ * fiber. */
 bool dirs_remove(const char *path, Deadline deadline, GError **error);
 /* The same, blocking, for processes without a loop. */
 bool dirs_remove_now(const char *path, GError **error);

@@ -11,17 +11,13 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "runner/autoclose.h"
 #include "runner/fail.h"
 #include "runner/process.h"
 
 #define COPY_CHUNK (1024 * 1024)
 #define REMOVE_TRIES 50          /* against a dying server that still makes files */
 #define DEPTH_MAX 100            /* each level holds two descriptors */
-
-static void close_fd(int *fd) {
-  if (*fd >= 0) close(*fd);
-}
-#define autoclose __attribute__((cleanup(close_fd))) int
 
 /* The entries of a directory, a newly opened one, so that fd may be used further; NULL with errno set. */
 static DIR *open_entries(int fd) {
@@ -48,7 +44,8 @@ static bool copy_range(int from, int to, off_t start, off_t end) {
     ssize_t n = no_copy_file_range ? -1 : copy_file_range(from, &in, to, &out, (size_t)(end - start), 0);
     if (n == 0) return true;     /* it became shorter meanwhile */
     if (n < 0) {
-      if (!no_copy_file_range && errno != EXDEV && errno != ENOSYS && errno != EINVAL && errno != EOPNOTSUPP) return false;
+      if (!no_copy_file_range && errno != EXDEV && errno != ENOSYS && errno != EINVAL && errno != EOPNOTSUPP)
+        return false;
       no_copy_file_range = true;
       if (!buffer) buffer = g_malloc(COPY_CHUNK);
       n = pread(from, buffer, (size_t)MIN(end - start, COPY_CHUNK), start);
@@ -62,7 +59,10 @@ static bool copy_range(int from, int to, off_t start, off_t end) {
 
 /* Only where there is data; holes stay holes. */
 static bool copy_data(int from, int to, off_t size) {
-  if (ioctl(to, FICLONE, from) == 0) return true;
+  static bool no_reflink;
+  if (!no_reflink && ioctl(to, FICLONE, from) == 0) return true;
+  no_reflink = true;
+  if (size == 0) return true;
   if (ftruncate(to, size) < 0) return false;
   for (off_t start = 0; start < size;) {
     off_t data = lseek(from, start, SEEK_DATA);
@@ -81,12 +81,19 @@ static bool finish_copy(int fd, const struct stat *st, const Credentials *user) 
   return fchmod(fd, st->st_mode & 07777) == 0;
 }
 
+/* What was there under that name goes; it is not written through, as it may have other names. */
+static int open_new(int dir, const char *name) {
+  const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+  int fd = openat(dir, name, flags, 0600);
+  if (fd >= 0 || errno != EEXIST || unlinkat(dir, name, 0) < 0) return fd;
+  return openat(dir, name, flags, 0600);
+}
+
 static bool copy_file(int from_dir, int to_dir, const char *name, const Credentials *user, GError **error) {
   struct stat st;
   autoclose from = openat(from_dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
   if (from < 0 || fstat(from, &st) < 0) return fail_errno(error, "open '%s' for reading", name);
-  if (unlinkat(to_dir, name, 0) < 0 && errno != ENOENT) return fail_errno(error, "replace '%s'", name);
-  autoclose to = openat(to_dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  autoclose to = open_new(to_dir, name);
   if (to < 0) return fail_errno(error, "open '%s' for writing", name);
   if (!copy_data(from, to, st.st_size)) return fail_errno(error, "copy '%s'", name);
   return finish_copy(to, &st, user) || fail_errno(error, "set owner and mode of '%s'", name);
@@ -97,6 +104,7 @@ static bool copy_link(int from_dir, int to_dir, const char *name, const Credenti
   ssize_t len = readlinkat(from_dir, name, target, sizeof target - 1);
   if (len < 0) return fail_errno(error, "read link '%s'", name);
   target[len] = '\0';
+  if (unlinkat(to_dir, name, 0) < 0 && errno != ENOENT) return fail_errno(error, "replace '%s'", name);
   if (symlinkat(target, to_dir, name) < 0) return fail_errno(error, "make link '%s'", name);
   if (user && user->drop && fchownat(to_dir, name, user->uid, user->gid, AT_SYMLINK_NOFOLLOW) < 0)
     return fail_errno(error, "set owner of '%s'", name);
@@ -105,7 +113,8 @@ static bool copy_link(int from_dir, int to_dir, const char *name, const Credenti
 
 static bool copy_entries(int from, int to, const Credentials *user, int depth, GError **error);
 
-static bool copy_directory(int from_dir, int to_dir, const char *name, const Credentials *user, int depth, GError **error) {
+static bool copy_directory(int from_dir, int to_dir, const char *name, const Credentials *user, int depth,
+                           GError **error) {
   struct stat st;
   autoclose from = openat(from_dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (from < 0 || fstat(from, &st) < 0) return fail_errno(error, "open directory '%s'", name);
@@ -205,7 +214,8 @@ bool dirs_remove_now(const char *path, GError **error) {
     return fail(error, "remove '%s': not a directory below another", path);
   autoclose dir = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (dir < 0) return errno == ENOENT || fail_errno(error, "remove '%s': open directory '%s'", path, parent);
-  if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0) return errno == ENOENT || fail_errno(error, "remove '%s'", path);
+  if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+    return errno == ENOENT || fail_errno(error, "remove '%s'", path);
   if (!S_ISDIR(st.st_mode)) return unlinkat(dir, name, 0) == 0 || fail_errno(error, "remove '%s'", path);
   if (remove_directory(&(Removal){.device = st.st_dev, .top = -1}, dir, name, 0, error)) return true;
   g_prefix_error(error, "remove '%s': ", path);
@@ -236,7 +246,9 @@ static int remove_child(int report_fd, gpointer data) {
 }
 
 static const char *why_not(Deadline deadline) {
-  return fiber_cancelled() ? "it was cancelled" : deadline_passed(deadline) ? "the time ran out" : "its process was killed";
+  return fiber_cancelled()           ? "it was cancelled"
+         : deadline_passed(deadline) ? "the time ran out"
+                                     : "its process was killed";
 }
 
 bool dirs_copy(const char *from, const char *to, const Credentials *user, Deadline deadline, GError **error) {
@@ -244,7 +256,7 @@ bool dirs_copy(const char *from, const char *to, const Credentials *user, Deadli
   g_autofree char *message = NULL;
   int status = process_call(copy_child, &work, deadline, &message);
   if (status == 0) return true;
-  return fail(error, "copy '%s' to '%s': %s", from, to, status < 0 ? why_not(deadline) : message);
+  return fail(error, "copy '%s' to '%s': %s", from, to, *message ? message : why_not(deadline));
 }
 
 bool dirs_remove(const char *path, Deadline deadline, GError **error) {
@@ -252,6 +264,6 @@ bool dirs_remove(const char *path, Deadline deadline, GError **error) {
   g_autofree char *message = NULL;
   int status = process_call(remove_child, &work, deadline, &message);
   if (status == 0) return true;
-  if (status < 0) return fail(error, "remove '%s': %s", path, why_not(deadline));
-  return fail(error, "%s", message);
+  if (status > 0) return fail(error, "%s", message);
+  return fail(error, "remove '%s': %s", path, *message ? message : why_not(deadline));
 }

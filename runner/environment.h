@@ -1,8 +1,8 @@
 /* environment.h - the environment of a server: built from an allow-list, nothing inherited but PATH.
  *
  * What a person or a CI service has set (PG*, MYSQL_*, LANG, LD_PRELOAD, ...) must not change what a test sees, and a
- * server must not read the dot files of whoever runs it.  The result is a NULL-terminated list of NAME=VALUE, to be freed
- * with g_strfreev().
+ * server must not read the dot files of whoever runs it.  The result is a NULL-terminated list of NAME=VALUE, to be
+ * freed with g_strfreev().
  */
 #ifndef RUNNER_ENVIRONMENT_H
 #define RUNNER_ENVIRONMENT_H

@@ -1,7 +1,8 @@
 /* fail.h - how the functions of runner/ say that something failed.
  *
  * Messages name the act and the object in lower case ("open 'x' for reading"); callers add theirs in front with
- * g_prefix_error(), and cmd/ prints the whole once.  Both return false, so that a caller can end with `return fail(...)`.
+ * g_prefix_error(), and cmd/ prints the whole once.  Both return false, so that a caller can end with `return
+ * fail(...)`.
  */
 #ifndef RUNNER_FAIL_H
 #define RUNNER_FAIL_H

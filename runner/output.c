@@ -195,9 +195,10 @@ static void set_match(const Search *search, guint64 start, const char *text, gsi
   search->match->text[len] = '\0';
 }
 
-/* One line or piece of one, bytes[0, len) at offset `at`.  lead: its first byte only tells that it is not the start of a
- * line.  open_ended: the line goes on behind the piece, so a match that touches its end is left to the next piece. */
-static PatternResult search_line(Search *search, const char *bytes, gsize len, guint64 at, gsize lead, bool open_ended) {
+/* One line or piece of one, bytes[0, len) at offset `at`.  lead: its first byte only tells that it is not the start of
+ * a line.  open_ended: the line goes on behind the piece, so a match that touches its end is left to the next piece. */
+static PatternResult search_line(Search *search, const char *bytes, gsize len, guint64 at, gsize lead,
+                                 bool open_ended) {
   gsize end;
   PatternResult result = pattern_search(search->pattern, bytes, len, lead, NULL, &end, search->why);
   if (result == PATTERN_YES && open_ended && end == len) return PATTERN_NO;
@@ -210,7 +211,8 @@ static PatternResult search_line(Search *search, const char *bytes, gsize len, g
 static PatternResult search_window(Search *search, const char *bytes, gsize len, guint64 at, gsize lead, gsize *used) {
   PatternResult result = PATTERN_NO;
   gsize start = 0;
-  for (const char *end; result == PATTERN_NO && (end = memchr(bytes + MAX(start, lead), '\n', len - MAX(start, lead)));) {
+  for (const char *end;
+       result == PATTERN_NO && (end = memchr(bytes + MAX(start, lead), '\n', len - MAX(start, lead)));) {
     gsize line = (gsize)(end - bytes) - start;
     result = search_line(search, bytes + start, line, at + start, start == 0 ? lead : 0, false);
     start += line + 1;

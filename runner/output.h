@@ -34,15 +34,15 @@ typedef struct OutputMatch {
 } OutputMatch;
 void output_match_clear(OutputMatch *match);
 
-/* Looks from offset `from` for the first line (block: place) where pattern is found.  Complete lines only, unless `final`
- * (the server is gone: the last piece counts too).  *next (may be NULL) is where a later search may go on without missing
- * anything.  match (may be NULL) is filled on PATTERN_YES.  PATTERN_UNDECIDED: *why.
+/* Looks from offset `from` for the first line (block: place) where pattern is found.  Complete lines only, unless
+ * `final` (the server is gone: the last piece counts too).  *next (may be NULL) is where a later search may go on
+ * without missing anything.  match (may be NULL) is filled on PATTERN_YES.  PATTERN_UNDECIDED: *why.
  *
  * Lines are read through a window of 1 MiB; in a fiber others have their turn after each, and
  * one that is cancelled gets PATTERN_NO early.  A longer line is searched in
- * pieces of that size which overlap by 64 KiB: ^ matches in the first, $ in the last, and a match that is longer than the
- * overlap may be missed.  When `from` is within a line, ^ does not match there.  Blocks (and RE2 patterns, for which
- * block is to be given) are searched in one piece: all from `from` on, at most the newest 64 MiB. */
+ * pieces of that size which overlap by 64 KiB: ^ matches in the first, $ in the last, and a match that is longer than
+ * the overlap may be missed.  When `from` is within a line, ^ does not match there.  Blocks (and RE2 patterns, for
+ * which block is to be given) are searched in one piece: all from `from` on, at most the newest 64 MiB. */
 PatternResult output_find(Output *output, const Pattern *pattern, guint64 from, bool block, bool final, guint64 *next,
                           OutputMatch *match, const char **why);
 /* The last lines (at most n, at most 16 KiB), control characters and invalid UTF-8 shown as \x1b, newly allocated, each

@@ -88,7 +88,8 @@ static void keep(Ports *ports, int port, int fd) {
 
 /* A socket bound to the port, exclusively at first, so that nobody has it; then open for a server to bind on top. */
 static int bind_and_hold(int port) {
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((guint16)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  struct sockaddr_in address = {
+      .sin_family = AF_INET, .sin_port = htons((guint16)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return -1;
   if (bind(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
@@ -157,7 +158,8 @@ bool ports_fixed(Ports *ports, int port, Deadline deadline, GError **error) {
   port_owner(port, NULL, &listening, &stranger);
   if (listening) {
     set_lock(ports, port, F_UNLCK);
-    return fail(error, "port %d is taken: %s listens there", port, stranger ? stranger : "a program that cannot be seen");
+    return fail(error, "port %d is taken: %s listens there", port,
+                stranger ? stranger : "a program that cannot be seen");
   }
   keep(ports, port, -1);
   return true;
@@ -175,7 +177,8 @@ static Nearness nearness(const char *hex) {
   int n = sscanf(hex, "%8x%8x%8x%8x", &words[0], &words[1], &words[2], &words[3]);
   if (n == 1) return ntohl(words[0]) == INADDR_LOOPBACK ? NEAR_LOOPBACK : words[0] == 0 ? NEAR_ANY : NEAR_NOT;
   if (n != 4 || words[0] || words[1]) return NEAR_NOT;
-  if (ntohl(words[2]) == 0xffff) return ntohl(words[3]) == INADDR_LOOPBACK ? NEAR_LOOPBACK : words[3] == 0 ? NEAR_ANY : NEAR_NOT;
+  if (ntohl(words[2]) == 0xffff)
+    return ntohl(words[3]) == INADDR_LOOPBACK ? NEAR_LOOPBACK : words[3] == 0 ? NEAR_ANY : NEAR_NOT;
   if (words[2]) return NEAR_NOT;
   return words[3] == 0 ? NEAR_ANY6 : ntohl(words[3]) == 1 ? NEAR_LOOPBACK6 : NEAR_NOT;
 }
@@ -187,7 +190,8 @@ static void add_listeners(const char *path, int port, GArray *listeners) {
   while (fgets(line, sizeof line, file)) {
     unsigned its_port, state;
     unsigned long long inode;
-    if (sscanf(line, " %*d: %63[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*s %*s %*s %*d %*d %llu", address, &its_port, &state, &inode) != 4)
+    if (sscanf(line, " %*d: %63[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*s %*s %*s %*d %*d %llu", address, &its_port,
+               &state, &inode) != 4)
       continue;
     Listener listener = {nearness(address), inode};
     if (state == 0x0A && (int)its_port == port && listener.near != NEAR_NOT) g_array_append_val(listeners, listener);

@@ -2,10 +2,8 @@
  * ordinary system calls; the kind of each is noted, so that a failure can be told by name through the report pipe. */
 #include "runner/process.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
@@ -58,10 +56,19 @@ void reaper_begin(void) {
   loop_on_signal(SIGCHLD, on_child, NULL);
 }
 
+/* NULL with errno set, and the child killed, when it could not be held. */
 static Process *process_new(pid_t pid) {
+  int pidfd = pidfd_open(pid, 0);
+  if (pidfd < 0) {
+    int number = errno;
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    errno = number;
+    return NULL;
+  }
   Process *process = g_new0(Process, 1);
   process->pid = pid;
-  process->pidfd = pidfd_open(pid, 0);
+  process->pidfd = pidfd;
   process->start_time = process_start_time(pid);
   g_hash_table_insert(reaper.by_pid, GINT_TO_POINTER(pid), process);
   return process;
@@ -74,8 +81,10 @@ typedef enum Stage {
 } Stage;
 
 static const char *const stage_text[] = {
-  [STAGE_DESCRIPTORS] = "prepare its descriptors", [STAGE_USER] = "change to user", [STAGE_PARENT] = "tie it to its parent",
-  [STAGE_DIRECTORY] = "change to directory",
+    [STAGE_DESCRIPTORS] = "prepare its descriptors",
+    [STAGE_USER] = "change to user",
+    [STAGE_PARENT] = "tie it to its parent",
+    [STAGE_DIRECTORY] = "change to directory",
 };
 
 typedef struct Report { int stage, number; } Report;
@@ -121,7 +130,8 @@ static void set_limits(void) {
   }
 }
 
-/* A change of user clears PDEATHSIG, so it comes after; a parent that died before cannot send it, so it is looked for. */
+/* A change of user clears PDEATHSIG, so it comes after; a parent that died before cannot send it, so it is looked for.
+ */
 static void die_with(pid_t parent, int report_fd) {
   if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) give_up(report_fd, STAGE_PARENT);
   if (getppid() != parent) _exit(126);
@@ -178,6 +188,7 @@ Process *process_spawn(const Spawn *spawn, GError **error) {
     return spawn_failed(spawn, &report, error);
   }
   Process *process = process_new(pid);
+  if (!process) return fail_errno(error, "run '%s': open its pidfd", spawn->argv[0]), NULL;
   g_autofree char *label = g_path_get_basename(spawn->argv[0]);
   registry_add(pid, process->start_time, label);
   return process;
@@ -191,7 +202,8 @@ Process *process_fork(int (*fn)(gpointer data), gpointer data, GError **error) {
     _exit(fn(data));
   }
   if (pid < 0) return fail_errno(error, "fork"), NULL;
-  return process_new(pid);
+  Process *process = process_new(pid);
+  return process ? process : (fail_errno(error, "open the pidfd of a child"), NULL);
 }
 
 bool process_signal(Process *process, int signo) {
@@ -212,7 +224,7 @@ void process_free(Process *process) {
     process_signal(process, SIGKILL);
     g_hash_table_remove(reaper.by_pid, GINT_TO_POINTER(process->pid));
   }
-  if (process->pidfd >= 0) close(process->pidfd);
+  close(process->pidfd);
   g_free(process);
 }
 
@@ -228,7 +240,8 @@ G_NORETURN static void child_work(int (*fn)(int report_fd, gpointer data), gpoin
   _exit(fn(3, data));
 }
 
-/* false at its end; what comes after the first REPORT_MAX bytes is read and dropped, so that the writer never blocks. */
+/* false at its end; what comes after the first REPORT_MAX bytes is read and dropped, so that the writer never blocks.
+ */
 static bool take_report(int fd, GString *report) {
   char bytes[4096];
   ssize_t n = read(fd, bytes, sizeof bytes);
@@ -247,62 +260,44 @@ static void follow_child(Process *child, int fd, GString *report, Deadline deadl
     if (wait_any(open ? fd : -1, POLLIN, &revents, 1, &changed, deadline) != WAIT_READY && !child->exited) break;
     if (revents) open = take_report(fd, report);
   }
-  while (open && child->exited && poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 0) > 0) open = take_report(fd, report);
+  while (open && child->exited && poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 0) > 0)
+    open = take_report(fd, report);
 }
 
-int process_call(int (*fn)(int report_fd, gpointer data), gpointer data, Deadline deadline, char **report) {
+/* NULL with errno set; the reading end of the child's pipe goes into *fd. */
+static Process *fork_work(int (*fn)(int report_fd, gpointer data), gpointer data, int *fd) {
   int fds[2];
-  if (report) *report = g_strdup("");
-  if (pipe2(fds, O_CLOEXEC) < 0) return -1;
+  if (pipe2(fds, O_CLOEXEC) < 0) return NULL;
   pid_t parent = getpid(), pid = fork();
   if (pid == 0) child_work(fn, data, parent, fds[1]);
   close(fds[1]);
-  if (pid < 0) {
-    close(fds[0]);
-    return -1;
-  }
+  Process *child = pid < 0 ? NULL : process_new(pid);
+  if (!child) return close(fds[0]), NULL;
   fcntl(fds[0], F_SETFL, O_NONBLOCK);
-  Process *child = process_new(pid);
+  *fd = fds[0];
+  return child;
+}
+
+static void kill_and_wait(Process *child) {
+  process_signal(child, SIGKILL);
+  fiber_shield();
+  process_wait(child, deadline_after(G_USEC_PER_SEC));
+  fiber_unshield();
+}
+
+int process_call(int (*fn)(int report_fd, gpointer data), gpointer data, Deadline deadline, char **report) {
+  int fd;
+  if (report) *report = NULL;
+  Process *child = fork_work(fn, data, &fd);
+  if (!child && report) *report = g_strdup_printf("no process for it: %s", g_strerror(errno));
+  if (!child) return -1;
   GString *text = g_string_new(NULL);
-  follow_child(child, fds[0], text, deadline);
-  close(fds[0]);
+  follow_child(child, fd, text, deadline);
+  close(fd);
   int result = child->exited && WIFEXITED(child->status) ? WEXITSTATUS(child->status) : -1;
-  if (!child->exited) {
-    process_signal(child, SIGKILL);
-    fiber_shield();
-    process_wait(child, deadline_after(G_USEC_PER_SEC));
-    fiber_unshield();
-  }
+  if (!child->exited) kill_and_wait(child);
   process_free(child);
-  if (report) g_free(*report), *report = g_string_free(text, FALSE);
+  if (report) *report = g_string_free(text, FALSE);
   else g_string_free(text, TRUE);
   return result;
-}
-
-/* ---- Words for exits and signals */
-
-const char *signal_name(int signo) {
-  static char names[NSIG][16];
-  if (signo <= 0 || signo >= NSIG) return "no signal";
-  if (!names[signo][0]) {
-    const char *abbreviation = sigabbrev_np(signo);
-    if (abbreviation) g_snprintf(names[signo], sizeof names[signo], "SIG%s", abbreviation);
-    else if (signo >= SIGRTMIN) g_snprintf(names[signo], sizeof names[signo], "SIGRTMIN+%d", signo - SIGRTMIN);
-    else g_snprintf(names[signo], sizeof names[signo], "SIG%d", signo);
-  }
-  return names[signo];
-}
-
-int signal_number(const char *name) {
-  guint64 number;
-  if (g_ascii_string_to_unsigned(name, 10, 1, NSIG - 1, &number, NULL)) return (int)number;
-  for (int signo = 1; signo < NSIG; signo++)
-    if (g_ascii_strcasecmp(name, signal_name(signo)) == 0 || g_ascii_strcasecmp(name, signal_name(signo) + 3) == 0) return signo;
-  return 0;
-}
-
-char *exit_text(int status) {
-  if (WIFEXITED(status)) return g_strdup_printf("exited with status %d", WEXITSTATUS(status));
-  return g_strdup_printf("was killed by signal %d (%s%s)", WTERMSIG(status), signal_name(WTERMSIG(status)),
-                         WCOREDUMP(status) ? ", core dumped" : "");
 }

@@ -39,11 +39,11 @@ void reaper_begin(void);
 /* What SIGCHLD does, at once: for who kills faster than the loop turns. */
 void reaper_turn(void);
 
-/* NULL with error set when it could not be begun ("run '/usr/bin/x': No such file or directory"); once this returns, the
- * exec has happened. Recorded in the registry. */
+/* NULL with error set when it could not be begun ("run '/usr/bin/x': No such file or directory"); once this returns,
+ * the exec has happened. Recorded in the registry. */
 Process *process_spawn(const Spawn *spawn, GError **error);
-/* A child of our own program: fn runs in it with the parent's loop forgotten and default signals, and what it gives is the
- * exit status.  It does not die with us: fn sees to that. */
+/* A child of our own program: fn runs in it with the parent's loop forgotten and default signals, and what it gives is
+ * the exit status.  It does not die with us: fn sees to that. */
 Process *process_fork(int (*fn)(gpointer data), gpointer data, GError **error);
 /* false: it has ended already */
 bool process_signal(Process *process, int signo);
@@ -52,9 +52,9 @@ WaitResult process_wait(Process *process, Deadline deadline);
 void process_free(Process *process);
 
 /* Runs fn in a forked child (copying trees, whatever would block the loop) and gives its exit status: 0 to 255, -1 when
- * it was killed or could not be forked, or when the wait was cancelled or ran out (the child is killed then, and its end
- * waited for).  fn has the caller's memory, but of its descriptors 0 to 2 only; what it writes to report_fd is handed
- * back in *report (may be NULL), newly allocated, at most 4 KiB.  From a fiber. */
+ * it was killed or could not be forked (*report says why), or when the wait was cancelled or ran out (the child is
+ * killed then, and its end waited for).  fn has the caller's memory, but of its descriptors 0 to 2 only; what it writes
+ * to report_fd is handed back in *report (may be NULL), newly allocated, at most 4 KiB.  From a fiber. */
 int process_call(int (*fn)(int report_fd, gpointer data), gpointer data, Deadline deadline, char **report);
 
 /* "exited with status 1", "was killed by signal 11 (SIGSEGV)", "... (SIGSEGV, core dumped)"; newly allocated. */

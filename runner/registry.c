@@ -1,5 +1,5 @@
-/* The registry.  A file is made under another name, locked and filled before it gets its own, so that no sweep ever sees
- * one of a living run without its lock. */
+/* The registry.  A file is made under another name, locked and filled before it gets its own, so that no sweep ever
+ * sees one of a living run without its lock. */
 #include "runner/registry.h"
 
 #include <dirent.h>
@@ -201,7 +201,8 @@ static void kill_and_wait(const GArray *list, gint64 end, GHashTable *ended) {
   for (guint i = 0; i < list->len; i++) {
     const TreeProcess *process = &g_array_index(list, TreeProcess, i);
     struct pollfd gone = {.fd = pidfd_open(process->pid, 0), .events = POLLIN};
-    if (tree_signal_one(process->pid, process->start_time, SIGKILL)) g_hash_table_add(ended, GINT_TO_POINTER(process->pid));
+    if (tree_signal_one(process->pid, process->start_time, SIGKILL))
+      g_hash_table_add(ended, GINT_TO_POINTER(process->pid));
     gint64 left = end - g_get_monotonic_time();
     if (gone.fd >= 0 && left > 0) poll(&gone, 1, (int)(left / 1000) + 1);
     if (gone.fd >= 0) close(gone.fd);
@@ -230,7 +231,8 @@ static void sweep_run(const char *path, int fd, RegistrySweep *sweep) {
     end_run(run, sweep);
   }
   if (run) sweep->runs++;
-  if (run && run->dir && g_file_test(run->dir, G_FILE_TEST_IS_DIR)) g_ptr_array_add(sweep->directories, g_strdup(run->dir));
+  if (run && run->dir && g_file_test(run->dir, G_FILE_TEST_IS_DIR))
+    g_ptr_array_add(sweep->directories, g_strdup(run->dir));
   unlink(path);
 }
 

@@ -17,8 +17,10 @@ static bool make_private(const char *path, GError **error) {
   if (lstat(path, &st) < 0) return fail_errno(error, "look at directory '%s'", path);
   if (S_ISLNK(st.st_mode)) return fail(error, "'%s' is a symbolic link: refused", path);
   if (!S_ISDIR(st.st_mode)) return fail(error, "'%s' is not a directory", path);
-  if (st.st_uid != geteuid()) return fail(error, "directory '%s' belongs to user %u: refused", path, (unsigned)st.st_uid);
-  if ((st.st_mode & 07777) != 0700 && chmod(path, 0700) < 0) return fail_errno(error, "make directory '%s' private", path);
+  if (st.st_uid != geteuid())
+    return fail(error, "directory '%s' belongs to user %u: refused", path, (unsigned)st.st_uid);
+  if ((st.st_mode & 07777) != 0700 && chmod(path, 0700) < 0)
+    return fail_errno(error, "make directory '%s' private", path);
   return true;
 }
 

@@ -52,8 +52,8 @@ static bool read_stat(pid_t pid, Stat *stat) {
   TreeProcess *process = &stat->process;
   unsigned long long start;
   if (!open || !close ||
-      sscanf(close + 1, " %c %d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %ld %*d %llu", &process->state,
-             &process->parent, &stat->flags, &stat->threads, &start) != 5)
+      sscanf(close + 1, " %c %d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %ld %*d %llu",
+             &process->state, &process->parent, &stat->flags, &stat->threads, &start) != 5)
     return false;
   *close = '\0';
   process->pid = pid;
@@ -296,7 +296,8 @@ static bool spared(const pid_t *spare, guint n_spare, pid_t pid) {
 }
 
 /* Our own children are still ours while they are not reaped, so their pids can be used as they are: it is the fastest
- * way, and a storm is a race.  Returns how many there were, dead ones included, as their children are ours only then. */
+ * way, and a storm is a race.  Returns how many there were, dead ones included, as their children are ours only then.
+ */
 static guint kill_children(const pid_t *spare, guint n_spare) {
   g_autoptr(GArray) children = children_of(getpid());
   guint n = 0;

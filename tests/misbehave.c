@@ -1,7 +1,7 @@
 /* misbehave - a server that does, on request, what servers do when things go wrong.
  *
- * It listens on 127.0.0.1 and answers one line to whatever it is sent.  Each option adds one misbehaviour; they combine.
- * It says "misbehave: ready on port N" once it listens, and "misbehave: stopping" when it obeys SIGTERM.
+ * It listens on 127.0.0.1 and answers one line to whatever it is sent.  Each option adds one misbehaviour; they
+ * combine. It says "misbehave: ready on port N" once it listens, and "misbehave: stopping" when it obeys SIGTERM.
  */
 #include <arpa/inet.h>
 #include <err.h>
@@ -194,7 +194,8 @@ static void serve_client(int i) {
   }
   if (wish.hang) return;
   if (wish.http)
-    snprintf(answer, sizeof answer, "HTTP/1.1 %d Said\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n", wish.http);
+    snprintf(answer, sizeof answer, "HTTP/1.1 %d Said\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n",
+             wish.http);
   if (send(polled[i].fd, answer, strlen(answer), MSG_NOSIGNAL) < 0 || wish.http) drop_client(i);
 }
 
@@ -261,9 +262,32 @@ static void begin_signals(void) {
 /* ---- Options */
 
 enum {
-  O_PORT = 256, O_LATE, O_NEVER, O_DIE_BEFORE, O_DIE_AT_READY, O_DIE_AFTER, O_STATUS, O_BY_SIGNAL, O_DEAF, O_STOP_STATUS,
-  O_DAEMONISE, O_DOUBLE_FORK, O_SETSID_CHILD, O_LEAVE_CHILD, O_FLOOD, O_NO_NEWLINE, O_NUL, O_BAD_UTF8, O_PRINT,
-  O_PRINT_AFTER, O_HANG, O_FORK_STORM, O_ENV, O_CAT, O_HTTP, O_HELP
+  O_PORT = 256,
+  O_LATE,
+  O_NEVER,
+  O_DIE_BEFORE,
+  O_DIE_AT_READY,
+  O_DIE_AFTER,
+  O_STATUS,
+  O_BY_SIGNAL,
+  O_DEAF,
+  O_STOP_STATUS,
+  O_DAEMONISE,
+  O_DOUBLE_FORK,
+  O_SETSID_CHILD,
+  O_LEAVE_CHILD,
+  O_FLOOD,
+  O_NO_NEWLINE,
+  O_NUL,
+  O_BAD_UTF8,
+  O_PRINT,
+  O_PRINT_AFTER,
+  O_HANG,
+  O_FORK_STORM,
+  O_ENV,
+  O_CAT,
+  O_HTTP,
+  O_HELP
 };
 
 static const struct option options[] = {

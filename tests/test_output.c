@@ -217,8 +217,8 @@ static bool put(const char *path, const char *text) {
 /* In a user namespace of its own, where nobody else can miss them, there are no instances of inotify. */
 static bool lose_inotify(void) {
   g_autofree char *map = g_strdup_printf("%u %u 1", (unsigned)geteuid(), (unsigned)geteuid());
-  return unshare(CLONE_NEWUSER) == 0 && put("/proc/self/uid_map", map) && put("/proc/sys/user/max_inotify_instances", "0") &&
-         inotify_init1(IN_CLOEXEC) < 0;
+  return unshare(CLONE_NEWUSER) == 0 && put("/proc/self/uid_map", map) &&
+         put("/proc/sys/user/max_inotify_instances", "0") && inotify_init1(IN_CLOEXEC) < 0;
 }
 
 static void test_wakes_without_inotify(void) {

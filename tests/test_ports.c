@@ -158,7 +158,10 @@ static void test_owner(void) {
   g_assert_true(listening);
   g_assert_cmpstr(stranger, ==, us);
   close(server);
-  static const struct { int family; const char *address; } others[] = {{AF_INET, "any"}, {AF_INET6, "any"}, {AF_INET6, "::1"}};
+  static const struct {
+    int family;
+    const char *address;
+  } others[] = {{AF_INET, "any"}, {AF_INET6, "any"}, {AF_INET6, "::1"}};
   for (guint i = 0; i < G_N_ELEMENTS(others); i++) {
     server = bound(others[i].family, others[i].address, port, true);
     if (server < 0) continue;      /* no IPv6 here */
@@ -282,7 +285,8 @@ int main(int argc, char **argv) {
   g_test_add_func("/ports/a directory of our own", test_state_dir);
   g_test_add_func("/ports/a directory of our own, elsewhere", test_state_dir_fallback);
   int failed = g_test_run();
-  g_autofree char *locks = g_build_filename(dir, "runner", "ports", NULL), *runner = g_build_filename(dir, "runner", NULL);
+  g_autofree char *locks = g_build_filename(dir, "runner", "ports", NULL),
+                  *runner = g_build_filename(dir, "runner", NULL);
   unlink(locks);
   g_assert_true(rmdir(runner) == 0 && rmdir(dir) == 0);
   g_free(dir);

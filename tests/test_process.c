@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -58,8 +59,10 @@ static void starts_clean(gpointer data) {
   g_assert_cmpstr(lines[4], ==, "RUNNER_SERVER=run/test/server");
   g_assert_cmpstr(lines[5], ==, "TZ=UTC");
   g_assert_cmpstr(lines[6], ==, "");
-  g_autofree char *signals = shell_says("grep -E 'Sig(Blk|Ign)' /proc/self/status; cut -d' ' -f1,6 /proc/$$/stat | tr ' ' '\\n' | "
-                                        "uniq | wc -l", "/", NULL, NULL);
+  g_autofree char *signals =
+      shell_says("grep -E 'Sig(Blk|Ign)' /proc/self/status; cut -d' ' -f1,6 /proc/$$/stat | tr ' ' '\\n' | "
+                 "uniq | wc -l",
+                 "/", NULL, NULL);
   g_assert_cmpstr(signals, ==, "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n1\n");
   signal(SIGPIPE, SIG_DFL);
   umask(022);
@@ -75,7 +78,8 @@ static void assert_spawn_error(const Spawn *spawn, const char *message) {
 }
 
 static void says_why_not(gpointer data) {
-  const char *missing[] = {"/no/such/program", NULL}, *sh[] = {"/bin/sh", NULL}, *dir[] = {"/tmp", NULL}, *env[] = {NULL};
+  const char *missing[] = {"/no/such/program", NULL}, *sh[] = {"/bin/sh", NULL}, *dir[] = {"/tmp", NULL},
+             *env[] = {NULL};
   assert_spawn_error(&(Spawn){.argv = missing, .envp = env, .in = -1, .out = 1, .err = 2},
                      "run '/no/such/program': No such file or directory");
   assert_spawn_error(&(Spawn){.argv = dir, .envp = env, .in = -1, .out = 1, .err = 2}, "run '/tmp': Permission denied");
@@ -160,8 +164,12 @@ static void test_many(void) { in_loop(many_at_once); }
 
 /* ---- Dying with the parent */
 
+/* As another user where we may: it is the change of user that clears PDEATHSIG. */
 static void spawn_and_tell(gpointer data) {
-  Process *process = spawn_sh("exec sleep 1000");
+  const char *argv[] = {"/bin/sleep", "1000", NULL}, *env[] = {NULL};
+  Credentials user;
+  g_assert_true(credentials_find(&user, NULL, NULL));
+  Process *process = process_spawn(&(Spawn){.argv = argv, .envp = env, .in = -1, .out = -1, .err = -1, .as = &user}, NULL);
   g_assert_cmpint(write(GPOINTER_TO_INT(data), &process->pid, sizeof process->pid), ==, sizeof process->pid);
   wait_until(DEADLINE_NONE);
 }
@@ -197,8 +205,8 @@ static void runs_as(gpointer data) {
   Credentials user;
   g_autoptr(GError) error = NULL;
   g_assert_true(credentials_find(&user, "nobody", &error));
-  g_autofree char *who = shell_says("id -un; id -Gn; cat /proc/$$/status | grep -c 'Uid:.*65534.*65534.*65534.*65534'", "/", &user,
-                                    NULL);
+  g_autofree char *who =
+      shell_says("id -un; id -Gn; cat /proc/$$/status | grep -c 'Uid:.*65534.*65534.*65534.*65534'", "/", &user, NULL);
   g_assert_cmpstr(who, ==, "nobody\nnogroup\n1\n");
   const char *argv[] = {"/bin/sh", NULL}, *env[] = {NULL};
   assert_spawn_error(&(Spawn){.argv = argv, .envp = env, .cwd = "/root", .in = -1, .out = 1, .err = 2, .as = &user},
@@ -269,6 +277,31 @@ static void works_in_child(gpointer data) {
 
 static void test_child_call(void) { in_loop(works_in_child); }
 
+/* ---- Nothing left to work with */
+
+static void without_descriptors(gpointer data) {
+  const char *argv[] = {"/bin/true", NULL}, *env[] = {NULL};
+  struct rlimit limit, none;
+  g_autofree char *report = NULL;
+  g_assert_cmpint(getrlimit(RLIMIT_NOFILE, &limit), ==, 0);
+  none = limit;
+  int spare = dup(0);
+  none.rlim_cur = (rlim_t)spare;
+  setrlimit(RLIMIT_NOFILE, &none);
+  close(spare);
+  int last = dup(0);
+  assert_spawn_error(&(Spawn){.argv = argv, .envp = env, .in = -1, .out = -1, .err = -1},
+                     "run '/bin/true': make a pipe: Too many open files");
+  g_assert_cmpint(process_call(say_and_return, (gpointer) "x", DEADLINE_NONE, &report), ==, -1);
+  g_assert_cmpstr(report, ==, "no process for it: Too many open files");
+  if (last >= 0) close(last);
+  setrlimit(RLIMIT_NOFILE, &limit);
+  g_autoptr(GArray) left = tree_orphans(NULL, NULL, NULL);
+  g_assert_cmpuint(left->len, ==, 0);
+}
+
+static void test_without_descriptors(void) { in_loop(without_descriptors); }
+
 /* ---- Words */
 
 static void test_signal_words(void) {
@@ -314,6 +347,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/process/runs as another user", test_user);
   g_test_add_func("/process/finds the user", test_find_user);
   g_test_add_func("/process/work in a child", test_child_call);
+  g_test_add_func("/process/no descriptors left", test_without_descriptors);
   g_test_add_func("/process/words for signals", test_signal_words);
   g_test_add_func("/process/environment from an allow-list", test_environment);
   return g_test_run();

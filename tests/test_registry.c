@@ -148,7 +148,8 @@ static void test_without_marker(void) {
   g_autofree char *log = g_build_filename(run_dir, "log", NULL), *near_log = g_build_filename(near, "log", NULL);
   g_assert_cmpint(mkdir(run_dir, 0700) | mkdir(near, 0700), ==, 0);
   pid_t dead = runner("id7", run_dir, 0, 0);
-  pid_t backend = worker_in_run(run_dir, true), visitor = worker_in_run(run_dir, false), neighbour = worker_in_run(near, true);
+  pid_t backend = worker_in_run(run_dir, true), visitor = worker_in_run(run_dir, false),
+        neighbour = worker_in_run(near, true);
   end(dead);
   assert_sweep(1, 1, run_dir);
   g_assert_false(lives(backend));
@@ -165,8 +166,8 @@ static void test_without_marker(void) {
 static void test_other_boot(void) {
   pid_t server = sleeper("id3/test/server");
   g_autofree char *path = g_build_filename(runs, "run-id3", NULL);
-  g_autofree char *text = g_strdup_printf("runner 1 1 1 another-boot id3 %s\n%d %" G_GUINT64_FORMAT " sleep\n", dir, server,
-                                          process_start_time(server));
+  g_autofree char *text = g_strdup_printf("runner 1 1 1 another-boot id3 %s\n%d %" G_GUINT64_FORMAT " sleep\n", dir,
+                                          server, process_start_time(server));
   g_assert_true(g_file_set_contents(path, text, -1, NULL));
   assert_sweep(1, 0, dir);
   g_assert_true(lives(server));
@@ -176,11 +177,13 @@ static void test_other_boot(void) {
 /* Files that are not ours, or were cut by a crash, kill nobody. */
 static void test_broken(void) {
   pid_t server = sleeper(NULL);
-  g_autofree char *boot = NULL, *path = g_build_filename(runs, "run-x", NULL), *other = g_build_filename(runs, "notes", NULL);
+  g_autofree char *boot = NULL, *path = g_build_filename(runs, "run-x", NULL),
+                  *other = g_build_filename(runs, "notes", NULL);
   g_assert_true(g_file_get_contents("/proc/sys/kernel/random/boot_id", &boot, NULL, NULL));
-  g_autofree char *cut = g_strdup_printf("runner 1 1 1 %s id4 %s\n%d %" G_GUINT64_FORMAT, g_strchomp(boot), "/no/where", server,
-                                         process_start_time(server));
-  static const char *const texts[] = {"", "\n", "runner 2 1 1 b id d\n", "runner 1 1 1 b\n", "-1 0 x\n", "runner 1 1 1 b  d\n"};
+  g_autofree char *cut = g_strdup_printf("runner 1 1 1 %s id4 %s\n%d %" G_GUINT64_FORMAT, g_strchomp(boot), "/no/where",
+                                         server, process_start_time(server));
+  static const char *const texts[] = {
+      "", "\n", "runner 2 1 1 b id d\n", "runner 1 1 1 b\n", "-1 0 x\n", "runner 1 1 1 b  d\n"};
   for (guint i = 0; i < G_N_ELEMENTS(texts); i++) {
     g_assert_true(g_file_set_contents(path, texts[i], -1, NULL));
     assert_sweep(0, 0, NULL);

@@ -75,7 +75,8 @@ static void test_finds(void) { in_loop(finds_and_kills); }
 /* Two daemons, both adopted by us: each orphan is known by its marker, or by where it works. */
 static void tells_owners(gpointer data) {
   g_autofree char *dir = g_dir_make_tmp("runner-test-XXXXXX", NULL);
-  Process *a = start("r/t/a", "/", OPTIONS("--daemonise", "--never")), *b = start("r/t/b", "/", OPTIONS("--daemonise", "--never"));
+  Process *a = start("r/t/a", "/", OPTIONS("--daemonise", "--never")),
+          *b = start("r/t/b", "/", OPTIONS("--daemonise", "--never"));
   Process *nameless = start(NULL, dir, OPTIONS("--daemonise", "--never"));
   process_wait(a, DEADLINE_NONE);
   process_wait(b, DEADLINE_NONE);
