@@ -1,16 +1,22 @@
 /* PostgreSQL through libpq: always its non-blocking half, rows one by one. */
 #include "dbclient/child_call.h"
 #include "dbclient/client.h"
+#include "dbclient/postgresql_auth.h"
 #include "dbclient/postgresql_error.h"
 #include "dbclient/postgresql_words.h"
 
 #include <libpq-fe.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define CONNECT_FAILED "08001"
 #define CONNECTION_LOST "08006"
 #define NOT_SUPPORTED "0A000"
+#define NOT_AUTHORIZED "28000"
+
+/* Our own word, named as the MySQL client's; libpq has none for it. */
+#define CLEARTEXT_WORD "allowCleartextPasswords"
 
 typedef struct PgSession {
   DbSession base;
@@ -124,7 +130,7 @@ static Keywords keywords_of(const DbTarget *target) {
   say(&words, "application_name", target->log_name);
   say_tls(&words, target);
   for (guint i = 0; i < target->n_params; i++)
-    if (strcmp(target->params[i].key, "host") != 0 && strcmp(target->params[i].key, "hostaddr") != 0)
+    if (!g_strv_contains((const char *const[]){"host", "hostaddr", CLEARTEXT_WORD, NULL}, target->params[i].key))
       say(&words, target->params[i].key, target->params[i].value);
   g_ptr_array_add(words.names, NULL);
   g_ptr_array_add(words.values, NULL);
@@ -153,7 +159,25 @@ static PostgresPollingStatusType connect_poll(PGconn *conn) {
   return status;
 }
 
-static bool establish(PgSession *session, gint64 deadline, DbOutcome *outcome) {
+/* Whether libpq may read on: not when that would make it send the password in clear.  What libpq is about to read is
+ * looked at in the socket; a server with more to say before it knows us than libpq takes at once is refused. */
+static bool may_go_on(PGconn *conn, AuthWatch *watch, DbOutcome *outcome) {
+  unsigned char bytes[8192];
+  if (PQstatus(conn) != CONNECTION_AWAITING_RESPONSE || PQsslInUse(conn)) {
+    *watch = (AuthWatch){0};
+    return true;
+  }
+  ssize_t n = recv(PQsocket(conn), bytes, sizeof bytes, MSG_PEEK | MSG_DONTWAIT);
+  if (n < (ssize_t)sizeof bytes && (n <= 0 || !auth_watch(watch, bytes, (gsize)n)))
+    return true;
+  db_outcome_error(outcome, 0, NOT_AUTHORIZED,
+                   "ERROR (" NOT_AUTHORIZED "): the server asks for the password in clear, which only the parameter "
+                   CLEARTEXT_WORD " allows");
+  return false;
+}
+
+static bool establish(PgSession *session, gint64 deadline, bool cleartext, DbOutcome *outcome) {
+  AuthWatch watch = {0};
   const DbLoop *loop = &session->base.loop;
   PostgresPollingStatusType status =
       PQstatus(session->conn) == CONNECTION_BAD ? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING;
@@ -165,6 +189,8 @@ static bool establish(PgSession *session, gint64 deadline, DbOutcome *outcome) {
       db_outcome_stopped(outcome, wait, "no session came about");
       return false;
     }
+    if (!cleartext && !may_go_on(session->conn, &watch, outcome))
+      return false;
     status = connect_poll(session->conn);
   }
   if (status == PGRES_POLLING_OK)
@@ -230,7 +256,8 @@ static DbSession *pg_open(const DbTarget *target, const DbLoop *loop, gint64 dea
   PQsetNoticeReceiver(session->conn, notice_received, session);
   /* The only way to the SQLSTATE of a refused session: it is part of the verbose text. */
   PQsetErrorVerbosity(session->conn, PQERRORS_VERBOSE);
-  if (!establish(session, deadline, outcome)) {
+  bool cleartext = target->password == NULL || g_strcmp0(param(target, CLEARTEXT_WORD), "true") == 0;
+  if (!establish(session, deadline, cleartext, outcome)) {
     pg_close(&session->base);
     return NULL;
   }

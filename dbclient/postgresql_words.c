@@ -38,6 +38,8 @@ static bool are_ports(const char *value) { return all_of(value, is_port); }
 
 static bool is_one_of(const char *value, const char *const *words) { return g_strv_contains(words, value); }
 
+static bool is_truth(const char *value) { return is_one_of(value, (const char *const[]){"true", "false", NULL}); }
+
 static bool is_replication(const char *value) {
   return is_one_of(value, (const char *const[]){"database", "on", "off", "true", "false", "yes", "no", "1", "0", NULL});
 }
@@ -63,6 +65,7 @@ static const struct {
   ValueCheck check;       /* NULL: refused, for this reason: */
   const char *reason;     /* or what a value must be */
 } words[] = {
+    {"allowCleartextPasswords", is_truth, "true or false"},   /* ours, and the MySQL client's: libpq has none */
     {"application_name", is_any, NULL},
     {"channel_binding", is_binding, "disable, prefer or require"},
     {"client_encoding", is_encoding, "an encoding's name, and not auto, which would ask the locale"},

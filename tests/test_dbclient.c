@@ -1,4 +1,6 @@
 /* Sessions with real PostgreSQL and MariaDB servers, and with servers that mean harm. */
+#include "dbclient/postgresql_auth.h"
+#include "dbclient/postgresql_error.h"
 #include "tests/support_servers.h"
 
 #include <locale.h>
@@ -295,6 +297,83 @@ static void a_session_says_who_it_is(Seat *seat, gconstpointer data) {
 }
 
 /* -- PostgreSQL's own -- */
+
+/* initdb wrote `trust`: rules for these users go before it. */
+static void pg_passwords(Seat *seat, gconstpointer data) {
+  static const char rules[] = "host all clear 127.0.0.1/32 password\nhost all hashed 127.0.0.1/32 scram-sha-256\n";
+  g_autofree char *hba = g_build_filename(pg.data, "pg_hba.conf", NULL), *before = NULL;
+  g_assert_true(g_file_get_contents(hba, &before, NULL, NULL));
+  g_autofree char *after = g_strconcat(rules, before, NULL);
+  FILE *file = fopen(hba, "w");   /* in place: the owner stays */
+  g_assert_true(fputs(after, file) >= 0 && fclose(file) == 0);
+  done(seat->session, "CREATE USER clear PASSWORD 'secret'; CREATE USER hashed PASSWORD 'secret'");
+  done(seat->session, "SELECT pg_reload_conf()");
+  DbTarget target = support_target(&pg);
+  DbParam allow = {"allowCleartextPasswords", "true"};
+  target.user = "hashed";
+  target.password = "wrong";
+  DbSession *trusted;
+  while ((trusted = db_open(&target, &support_loop, in_ms(5000), &outcome)) != NULL)
+    db_close(trusted);   /* until the reload has reached the postmaster */
+  g_assert_cmpstr(outcome.text, ==, "FATAL (28P01): password authentication failed for user \"hashed\"");
+  target.password = "secret";
+  db_close(opened(&target));
+  target.user = "clear";
+  assert_not_opened(&target, "ERROR (28000): the server asks for the password in clear, which only the parameter "
+                             "allowCleartextPasswords allows");
+  target.params = &allow;
+  target.n_params = 1;
+  db_close(opened(&target));
+}
+
+/* The child that sends the cancel may be reaped by the program around us. */
+static void pg_cancel_without_its_exit_status(Seat *seat, gconstpointer data) {
+  signal(SIGCHLD, SIG_IGN);
+  run_for(seat->session, sleeping(data), in_ms(50));
+  signal(SIGCHLD, SIG_DFL);
+  g_assert_cmpstr(outcome.text, ==, "timed out; the statement was cancelled");
+  g_assert_true(outcome.session_usable);
+}
+
+/* However the bytes are cut, and whatever comes before. */
+static void pg_the_question_for_a_password_is_seen(Seat *seat, gconstpointer data) {
+  static const unsigned char md5[] = "R\0\0\0\x0c\0\0\0\x05salt", asked[] = "R\0\0\0\x08\0\0\0\x03";
+  static const unsigned char other[] = "v\0\0\0\x0c\0\0\0\x03\0\0\0\0";
+  AuthWatch watch = {0};
+  g_assert_false(auth_watch(&watch, md5, sizeof md5 - 1));
+  g_assert_false(auth_watch(&watch, other, sizeof other - 1));
+  g_assert_true(auth_watch(&watch, asked, sizeof asked - 1));
+  watch = (AuthWatch){0};
+  for (gsize i = 0; i + 1 < sizeof other; i++)
+    g_assert_false(auth_watch(&watch, other + i, 1));
+  for (gsize i = 0; i + 1 < sizeof asked; i++)
+    g_assert_cmpint(auth_watch(&watch, asked + i, 1), ==, i + 2 == sizeof asked);
+}
+
+/* The server's texts in a verbose message of libpq's, whichever attempt they came from. */
+static void pg_connect_errors_are_read(Seat *seat, gconstpointer data) {
+  static const struct { const char *message, *text, *sqlstate;
+  } cases[] = {
+      {"connection to server at \"127.0.0.1\", port 1 failed: FATAL:  57P03: the database system is starting up\n"
+       "DETAIL:  d\nHINT:  h\nLOCATION:  ProcessStartupPacket, postmaster.c:2374\n",
+       "FATAL (57P03): the database system is starting up\nDETAIL: d\nHINT: h", "57P03"},
+      {"connection to server at \"h\", port 1 failed: FATAL:  28P01: a\nLOCATION:  x\n"
+       "connection to server at \"h\", port 1 failed: FATAL:  3D000: b\nLOCATION:  x\n",
+       "FATAL (3D000): b", "3D000"},
+      {"connection to server at \"h\", port 1 failed: FATAL:  28P01: a\nLOCATION:  x\n"
+       "connection to server at \"h\", port 2 failed: Connection refused\n\tIs it?\n",
+       "FATAL (28P01): a", "28P01"},
+      {"connection to server at \"h\", port 1 failed: Connection refused\n",
+       "connection to server at \"h\", port 1 failed: "
+       "Connection refused",
+       NULL},
+  };
+  for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+    g_autofree char *sqlstate = NULL, *text = postgresql_connect_error(cases[i].message, &sqlstate);
+    g_assert_cmpstr(text, ==, cases[i].text);
+    g_assert_cmpstr(sqlstate, ==, cases[i].sqlstate);
+  }
+}
 
 static void pg_errors_have_detail_and_hint(Seat *seat, gconstpointer data) {
   assert_error(seat->session, "SELECT 1/0", "ERROR (22012): division by zero");
@@ -665,7 +744,14 @@ static void a_terminated_session_is_lost(Seat *seat, gconstpointer data) {
 
 /* -- servers that mean harm: a child that speaks just enough of the protocol, and tells what it was sent -- */
 
-typedef enum Harm { SILENT, ASKS_FOR_A_FILE, ASKS_FOR_CLEAR_PASSWORD, OFFERS_NO_TLS, HANGS_IN_TLS } Harm;
+typedef enum Harm {
+  SILENT,
+  ASKS_FOR_A_FILE,
+  ASKS_FOR_CLEAR_PASSWORD,
+  PG_ASKS_FOR_CLEAR_PASSWORD,
+  OFFERS_NO_TLS,
+  HANGS_IN_TLS
+} Harm;
 
 typedef struct Fake { pid_t pid; int port, told; } Fake;
 
@@ -706,6 +792,10 @@ static void do_harm(int fd, Harm harm, int tell) {
   if (harm == OFFERS_NO_TLS) {   /* PostgreSQL's */
     hear(fd, -1);
     if (write(fd, "N", 1) != 1)
+      _exit(1);
+  } else if (harm == PG_ASKS_FOR_CLEAR_PASSWORD) {
+    hear(fd, -1);
+    if (write(fd, "R\0\0\0\x08\0\0\0\x03", 9) != 9)
       _exit(1);
   } else if (harm != SILENT) {
     greet(fd, harm == HANGS_IN_TLS);
@@ -784,9 +874,9 @@ static void no_file_leaves_on_a_servers_demand(void) {
   }
 }
 
-static bool asked_in_clear(DbTls tls, const DbParam *param) {
-  Fake fake = start_fake(ASKS_FOR_CLEAR_PASSWORD);
-  DbTarget target = fake_target(&fake, DB_MYSQL);
+static bool asked_in_clear(DbKind kind, DbTls tls, const DbParam *param) {
+  Fake fake = start_fake(kind == DB_MYSQL ? ASKS_FOR_CLEAR_PASSWORD : PG_ASKS_FOR_CLEAR_PASSWORD);
+  DbTarget target = fake_target(&fake, kind);
   target.tls = tls;
   target.params = param;
   target.n_params = param != NULL;
@@ -797,12 +887,17 @@ static bool asked_in_clear(DbTls tls, const DbParam *param) {
 
 static void a_clear_password_only_when_allowed(void) {
   DbParam allow = {"allowCleartextPasswords", "true"};
-  g_assert_false(asked_in_clear(DB_TLS_OFF, NULL));
+  g_assert_false(asked_in_clear(DB_MYSQL, DB_TLS_OFF, NULL));
   g_assert_cmpint(outcome.status, ==, DB_ERROR);
-  g_assert_false(asked_in_clear(DB_TLS_PREFER, NULL));
-  g_assert_true(asked_in_clear(DB_TLS_OFF, &allow));
-  g_assert_false(asked_in_clear(DB_TLS_REQUIRE, &allow));
+  g_assert_false(asked_in_clear(DB_MYSQL, DB_TLS_PREFER, NULL));
+  g_assert_true(asked_in_clear(DB_MYSQL, DB_TLS_OFF, &allow));
+  g_assert_false(asked_in_clear(DB_MYSQL, DB_TLS_REQUIRE, &allow));
   g_assert_cmpint(outcome.status, ==, DB_ERROR);
+  g_assert_false(asked_in_clear(DB_POSTGRESQL, DB_TLS_OFF, NULL));
+  g_assert_cmpstr(outcome.text, ==,
+                  "ERROR (28000): the server asks for the password in clear, which only the parameter "
+                  "allowCleartextPasswords allows");
+  g_assert_true(asked_in_clear(DB_POSTGRESQL, DB_TLS_OFF, &allow));
 }
 
 static void silence_ends_with_the_deadline(void) {
@@ -1030,6 +1125,10 @@ static const struct { const char *name; Check check; } of_both[] = {
     {"refused sessions have a sqlstate", pg_refused_sessions_have_a_sqlstate},
     {"words reach the server", pg_words_reach_the_server},
     {"replication sessions work", pg_replication_sessions_work},
+    {"passwords", pg_passwords},
+    {"cancel without its exit status", pg_cancel_without_its_exit_status},
+    {"the question for a password is seen", pg_the_question_for_a_password_is_seen},
+    {"connect errors are read", pg_connect_errors_are_read},
 }, of_mysql[] = {
     {"errors have their shape", my_errors_have_their_shape},
     {"warnings are shown", my_warnings_are_shown},
