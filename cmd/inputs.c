@@ -59,7 +59,7 @@ static bool fail_missing(const char *name, GError **error) {
   for (guint i = 0; i < n; i++) words[i] = table[i].name;
   const char *near = nearest_word(name, words, n);
   fail_errno(error, "open", name);
-  if (error && near && g_str_equal(near, name)) g_prefix_error(error, "the command stands before its options: ");
+  if (error && command_find(name)) g_prefix_error(error, "the command stands before its options: ");
   else if (error && near) {
     g_autofree char *first = (*error)->message;
     (*error)->message = g_strdup_printf("%s; did you mean 'runner %s'?", first, near);

@@ -14,7 +14,7 @@
  *   begun        dir                                                (the worker started it)
  *   spawned      server, engine, pid, port, argv (array)
  *   ready        server, us (since it was spawned)
- *   step         step ("3", "3.2", "finally 1"), verb, name, text (one line: what it does), file, line, col
+ *   step_begun   step ("3", "3.2", "finally 1"), verb, name, text (one line: what it does), file, line, col
  *   statement    step, server, session, sql (cut at 1 KiB), us, rows, affected, error
  *   retries      step, count, us, last (the last answer or error, one line)
  *   step_ended   step, ok, us, tries

@@ -1,6 +1,7 @@
 /* What a plan says of itself: `runner list` and `runner plan`.  Templates that only a start or a step can resolve stand as
  * they were written. */
 #include "runner/plan.h"
+#include "runner/plan_expect.h"
 #include "runner/step.h"
 #include "runner/visible.h"
 #include <string.h>
@@ -113,7 +114,9 @@ static void append_server(GString *out, const Server *server) {
   if (!server->runs) g_string_append(out, ", a directory only");
   else if (!server->start) g_string_append(out, ", started by a step");
   g_string_append_c(out, '\n');
-  if (!server->replica_of.s) append_commands(out, "create", &engine->create, &server->create_args);
+  if (server->clone_by_step) g_string_append(out, "    create    by a clone step\n");
+  else if (server->replica_of.s) g_string_append_printf(out, "    create    by %s's recipe, from %s\n", engine->name, server->replica_of.s);
+  else append_commands(out, "create", &engine->create, &server->create_args);
   append_commands(out, "setup", &engine->setup, NULL);
   append_commands(out, "setup", &server->setup, NULL);
   append_settings(out, server);
@@ -151,6 +154,7 @@ static void append_steps(GString *out, const Steps *steps, const char *prefix, g
   for (guint i = 0; i < steps->n; i++) {
     const Step *step = &steps->v[i];
     append_step(out, step, prefix, indent);
+    plan_append_expectations(out, step, indent + 5);
     g_autofree char *inner = g_strdup_printf("%s%u.", prefix, step->number);
     if (step->verb == VERB_LOOP) append_steps(out, &step->loop.steps, inner, indent + 2);
     if (step->verb == VERB_GROUP) append_steps(out, &step->group.steps, inner, indent + 2);

@@ -216,7 +216,7 @@ static void on_begun(Line *line) {
   line->attempt->began = line->t;
 }
 
-static void on_step(Line *line) {
+static void on_step_begun(Line *line) {
   StepRecord *step = g_new0(StepRecord, 1);
   set_text(&step->step, line->object, "step");
   set_text(&step->verb, line->object, "verb");
@@ -280,7 +280,7 @@ typedef struct Kind {
 static const Kind kinds[] = {
   {"run", false, on_run},       {"program", false, NULL},     {"run_ended", false, on_run_ended},
   {"planned", true, on_planned}, {"begun", true, on_begun},    {"spawned", true, NULL},
-  {"ready", true, NULL},        {"step", true, on_step},      {"statement", true, NULL},
+  {"ready", true, NULL},        {"step_begun", true, on_step_begun},      {"statement", true, NULL},
   {"retries", true, NULL},      {"step_ended", true, on_step_ended}, {"fault", true, NULL},
   {"exit", true, NULL},         {"log", true, NULL},          {"note", true, NULL},
   {"verdict", true, on_verdict},

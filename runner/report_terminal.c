@@ -138,7 +138,7 @@ static void on_step(TerminalReport *report, const RecordChange *change) {
 void terminal_report_change(TerminalReport *report, const RecordChange *change) {
   if (!change->test) return;
   if (g_str_equal(change->kind, "begun")) g_ptr_array_add(report->running, change->test);
-  else if (g_str_equal(change->kind, "step")) on_step(report, change);
+  else if (g_str_equal(change->kind, "step_begun")) on_step(report, change);
   else if (g_str_equal(change->kind, "verdict") && change->attempt) on_verdict(report, change);
 }
 

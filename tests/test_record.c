@@ -58,7 +58,7 @@ static void test_attempts(void) {
   g_assert_cmpint(verdict_of(VERDICT(1, 1, "what?", 1, "")), ==, VERDICT_NONE);
 }
 
-#define STEP(label) EV("step", 1, 1, ",\"step\":\"" label "\",\"verb\":\"query\",\"text\":\"t " label "\"")
+#define STEP(label) EV("step_begun", 1, 1, ",\"step\":\"" label "\",\"verb\":\"query\",\"text\":\"t " label "\"")
 #define STEP_ENDED(label) EV("step_ended", 1, 1, ",\"step\":\"" label "\",\"ok\":true")
 
 static const char *newest_step(const RunRecord *record) {

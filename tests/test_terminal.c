@@ -77,7 +77,7 @@ static void told_end(Told *told) {
 /* Not a terminal: a line as each test ends, then the summary; nothing is redrawn. */
 static void test_plain(void) {
   Told told = told_begin((TerminalOptions){.width = 80});
-  tell(&told, MIXED_PLAN EV("begun", 1, 1, "") EV("step", 1, 1, ",\"step\":\"1\",\"text\":\"query\""));
+  tell(&told, MIXED_PLAN EV("begun", 1, 1, "") EV("step_begun", 1, 1, ",\"step\":\"1\",\"text\":\"query\""));
   terminal_report_tick(told.report);
   g_autofree char *nothing = told_since(&told);
   g_assert_cmpstr(nothing, ==, "");
@@ -157,7 +157,7 @@ static void test_retry_that_never_came(void) {
 static void test_stopped(void) {
   Told told = told_begin((TerminalOptions){.width = 60});
   tell(&told, PLANNED(1, "a", "a.yaml", 3) PLANNED(2, "b", "a.yaml", 4) PLANNED(3, "c", "a.yaml", 5) EV("begun", 2, 1, "")
-              EV("step", 2, 1, ",\"step\":\"3\",\"text\":\"sync from primary\",\"file\":\"a.yaml\",\"line\":7,\"col\":3")
+              EV("step_begun", 2, 1, ",\"step\":\"3\",\"text\":\"sync from primary\",\"file\":\"a.yaml\",\"line\":7,\"col\":3")
               EV_RUN("run_ended", ",\"us\":5,\"signal\":2"));
   terminal_report_end(told.report);
   g_autofree char *text = told_since(&told);
@@ -191,7 +191,7 @@ static void test_colour(void) {
 
 static void test_verbose(void) {
   Told told = told_begin((TerminalOptions){.width = 80, .verbose = 1});
-  tell(&told, PLANNED(1, "a", "a.yaml", 3) EV("begun", 1, 1, "") EV("step", 1, 1, ",\"step\":\"3.2\",\"text\":\"query on s: SELECT 1\""));
+  tell(&told, PLANNED(1, "a", "a.yaml", 3) EV("begun", 1, 1, "") EV("step_begun", 1, 1, ",\"step\":\"3.2\",\"text\":\"query on s: SELECT 1\""));
   g_autofree char *text = told_since(&told);
   g_assert_cmpstr(text, ==, "      a: step 3.2: query on s: SELECT 1\n");
   told_end(&told);
@@ -249,7 +249,7 @@ static void test_live_text(void) {
   guint lines;
   g_autoptr(RunRecord) record = record_from(
     EV_RUN("run", "") PLANNED(1, "first", "a.yaml", 3) PLANNED(2, "複製複製複製", "a.yaml", 4) PLANNED(3, "c", "a.yaml", 5)
-    EV("begun", 1, 1, "") EV("begun", 2, 1, "") EV("step", 1, 1, ",\"step\":\"3\",\"text\":\"sync from primary to standby\"")
+    EV("begun", 1, 1, "") EV("begun", 2, 1, "") EV("step_begun", 1, 1, ",\"step\":\"3\",\"text\":\"sync from primary to standby\"")
     VERDICT(3, 1, "failed", 1, ""));
   g_autofree char *text = live_of(record, 2, 60, 4312000, &lines);
   g_assert_cmpstr(text, ==, "   2.3 s  first: step 3: sync from primary to standby\n"

@@ -1,0 +1,153 @@
+#include "runner/plan_expect.h"
+#include "runner/visible.h"
+#include <stdarg.h>
+#include <string.h>
+
+#define ROWS_SHOWN 10
+
+typedef struct Lines { GString *out; guint indent; } Lines;
+
+static void say(const Lines *lines, const char *format, ...) G_GNUC_PRINTF(2, 3);
+static void say(const Lines *lines, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  g_autofree char *text = g_strdup_vprintf(format, args);
+  va_end(args);
+  g_autofree char *line = visible_line(text);
+  g_string_append_printf(lines->out, "%*s%s\n", lines->indent, "", line);
+}
+
+static void append_cell(GString *to, const Cell *cell) {
+  switch (cell->kind) {
+  case CELL_TEXT:
+  case CELL_BOOL: g_string_append_len(to, cell->text.raw, (gssize)cell->text.len); break;
+  case CELL_NULL: g_string_append(to, "NULL"); break;
+  case CELL_RE: g_string_append_printf(to, "/%s/", cell->re.text.raw); break;
+  case CELL_ANY: g_string_append(to, "any"); break;
+  case CELL_APPROX: g_string_append_printf(to, "~%g +- %g", cell->value, cell->tolerance); break;
+  case CELL_BYTES:
+    g_string_append(to, "0x");
+    for (gsize i = 0; i < cell->n_bytes; i++) g_string_append_printf(to, "%02x", cell->bytes[i]);
+  }
+}
+
+static void say_cell(const Lines *lines, const char *what, const Cell *cell) {
+  g_autoptr(GString) text = g_string_new(NULL);
+  append_cell(text, cell);
+  say(lines, "%s %s", what, text->str);
+}
+
+static void say_texts(const Lines *lines, const char *what, const Texts *texts) {
+  g_autoptr(GString) line = g_string_new(NULL);
+  for (guint i = 0; i < texts->n; i++) g_string_append_printf(line, "%s%s", i ? ", " : "", texts->v[i].raw);
+  if (texts->n) say(lines, "%s %s", what, line->str);
+}
+
+static void say_patterns(const Lines *lines, const char *what, const PatternTexts *patterns) {
+  for (guint i = 0; i < patterns->n; i++) say(lines, "%s /%s/", what, patterns->v[i].text.raw);
+}
+
+/* ---- SQL */
+
+static void say_rows(const Lines *lines, const char *what, const Rows *rows) {
+  say(lines, "%s%u row%s", what, rows->n, rows->n == 1 ? "" : "s");
+  for (guint i = 0; i < MIN(rows->n, ROWS_SHOWN); i++) {
+    g_autoptr(GString) line = g_string_new("  (");
+    for (guint c = 0; c < rows->v[i].n; c++) {
+      if (c) g_string_append(line, ", ");
+      append_cell(line, &rows->v[i].v[c]);
+    }
+    say(lines, "%s)", line->str);
+  }
+  if (rows->n > ROWS_SHOWN) say(lines, "  ... %u more", rows->n - ROWS_SHOWN);
+}
+
+static void say_result(const Lines *lines, const ResultExpectation *result) {
+  if (result->has_columns) say_texts(lines, "columns", &result->columns);
+  for (guint i = 0; i < result->pick.n; i++) say(lines, "of column %s", result->pick.v[i].s);
+  for (guint i = 0; result->has_rows && i < result->n_either; i++) say_rows(lines, i ? "or " : "", &result->either[i]);
+  if (result->rows_file) say(lines, "rows from %s", result->rows_file);
+  if (!result->ordered) say(lines, "in any order");
+  if (result->row_count >= 0) say(lines, "row count %" G_GINT64_FORMAT, result->row_count);
+  if (result->same_as.s) say(lines, "the same as on %s", result->same_as.s);
+}
+
+static void say_notices(const Lines *lines, const char *what, const NoticeExpectations *notices) {
+  if (notices->given && !notices->n) say(lines, "no %s", what);
+  for (guint i = 0; i < notices->n; i++) {
+    const NoticeExpectation *one = &notices->v[i];
+    if (one->re.text.raw) say(lines, "%s /%s/", what, one->re.text.raw);
+    else say(lines, "%s %s", what, one->text.raw);
+  }
+}
+
+static void say_entry(const Lines *lines, const SqlEntry *entry) {
+  if (entry->times > 1) say(lines, "%u times", entry->times);
+  if (entry->retry_attempts) say(lines, "tried %u times", entry->retry_attempts);
+  if (entry->value) say_cell(lines, "value", entry->value);
+  if (entry->result) say_result(lines, entry->result);
+  if (entry->error_match.text.raw) say(lines, "error /%s/", entry->error_match.text.raw);
+  say_texts(lines, "error code", &entry->error_code);
+  say_notices(lines, "warnings", &entry->warnings);
+  say_notices(lines, "notices", &entry->notices);
+  if (entry->has_affected) say_cell(lines, "affected", &entry->affected);
+  for (guint i = 0; i < entry->capture.n; i++) {
+    const Capture *capture = &entry->capture.v[i];
+    if (capture->column) say(lines, "captures %s from column %s", capture->name.s, capture->column);
+    else say(lines, "captures %s", capture->name.s);
+  }
+}
+
+static void say_sql(const Lines *lines, const SqlStep *sql) {
+  static const char *const kinds[] = {[SQL_QUERY] = "query", [SQL_EXEC] = "exec", [SQL_SCRIPT] = "script"};
+  const Lines inner = {lines->out, lines->indent + 2};
+  if (sql->connect_error.given) {
+    say(lines, "the session must not come about");
+    if (sql->connect_error.match.text.raw) say(lines, "error /%s/", sql->connect_error.match.text.raw);
+    say_texts(lines, "error code", &sql->connect_error.code);
+  }
+  for (guint i = 0; i < sql->n_entries; i++) {
+    const SqlEntry *entry = &sql->entries[i];
+    if (sql->n_entries > 1) say(lines, "%s: %s", kinds[entry->kind], entry->sql.raw);
+    say_entry(sql->n_entries > 1 ? &inner : lines, entry);
+  }
+}
+
+/* ---- Other verbs */
+
+static void say_run(const Lines *lines, const RunStep *run) {
+  if (run->exit_wish == EXIT_NONZERO) say(lines, "exit status not 0");
+  if (run->exit_wish == EXIT_STATUS) say(lines, "exit status %d", run->exit_status);
+  say_patterns(lines, "stdout", &run->out);
+  say_patterns(lines, "stderr", &run->err);
+  if (run->capture.s) say(lines, "captures %s", run->capture.s);
+}
+
+static void say_log(const Lines *lines, const LogStep *log) {
+  say_patterns(lines, "matches", &log->matches);
+  say_patterns(lines, "does not match", &log->not_matches);
+  for (guint i = 0; i < log->capture.n; i++) say(lines, "captures %s from group %s", log->capture.v[i].key, log->capture.v[i].value.raw);
+}
+
+static void say_life(const Lines *lines, const LifeStep *life) {
+  if (life->has_fails) say(lines, "exits with a status that is not 0");
+  say_patterns(lines, "log matches", &life->fails);
+  if (life->has_status) say(lines, "exit status %d", life->status);
+}
+
+void plan_append_expectations(GString *out, const Step *step, guint indent) {
+  const Lines lines = {out, indent};
+  switch (step->verb) {
+  case VERB_SQL: say_sql(&lines, &step->sql); break;
+  case VERB_RUN: say_run(&lines, &step->run); break;
+  case VERB_LOG: say_log(&lines, &step->log); break;
+  case VERB_EQUAL:
+    if (step->equal.query.raw) say(&lines, "query: %s", step->equal.query.raw);
+    say_texts(&lines, "tables", &step->equal.tables);
+    break;
+  case VERB_START:
+  case VERB_RESTART:
+  case VERB_EXITED: say_life(&lines, &step->life); break;
+  default: break;
+  }
+}
