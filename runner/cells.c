@@ -250,10 +250,16 @@ bool expected_cell_matches(const ExpectedCell *cell, const DbCell *got, const ch
 bool expected_row_matches(const ExpectedRow *row, guint n, const DbCell *cells, const char **undecided) {
   if (row->n != n)
     return false;
-  for (guint i = 0; i < n; i++)
-    if (!expected_cell_matches(&row->cells[i], &cells[i], undecided))
+  const char *first = NULL;
+  for (guint i = 0; i < n; i++) {
+    const char *why = NULL;
+    if (!expected_cell_matches(&row->cells[i], &cells[i], &why) && why == NULL)
       return false;
-  return true;
+    first = first == NULL ? why : first;
+  }
+  if (first != NULL)
+    *undecided = first;
+  return first == NULL;
 }
 
 guint expected_row_differs(const ExpectedRow *row, guint n, const DbCell *cells, const char **undecided) {

@@ -57,6 +57,7 @@ const Pattern *pattern_value(const PatternText *re, const CompareOptions *option
 
 /* *undecided is set, and false returned, when a pattern ran into a limit. */
 bool expected_cell_matches(const ExpectedCell *cell, const DbCell *got, const char **undecided);
+/* A cell that does not match decides for the row, also when another one could not be decided. */
 bool expected_row_matches(const ExpectedRow *row, guint n, const DbCell *cells, const char **undecided);
 /* How many cells do not match; cells that only one of them has count too. */
 guint expected_row_differs(const ExpectedRow *row, guint n, const DbCell *cells, const char **undecided);

@@ -414,5 +414,6 @@ char *cell_text(const Cell *cell, const CompareOptions *options) {
   if (word != NULL)
     return text_drawn(word, strlen(word), VALUE_WIDTH, QUOTE_NEVER);
   bool is_null = expected.kind == CELL_NULL || expected.null_too;
-  return is_null ? g_strdup("NULL") : text_drawn(expected.as.text.bytes, expected.as.text.len, VALUE_WIDTH, QUOTE_ALWAYS);
+  return is_null ? g_strdup("NULL")
+                 : text_drawn(expected.as.text.bytes, expected.as.text.len, VALUE_WIDTH, QUOTE_ALWAYS);
 }

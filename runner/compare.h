@@ -70,8 +70,8 @@ char *collected_summary(const Collected *collected);
 /* A cell alone: capture, affected, http. */
 bool cell_matches(const Cell *cell, const CompareOptions *options, const char *bytes, gsize len, bool is_null,
                   const char **undecided, GError **error);
-/* How a cell is written in messages: NULL, 'one' (texts are quoted), /re/, any, ~3.14 +- 0.01, bytes 00ff, true; control
- * characters visible. */
+/* How a cell is written in messages: NULL, 'one' (texts are quoted), /re/, any, ~3.14 +- 0.01, bytes 00ff, true;
+ * control characters visible. */
 char *cell_text(const Cell *cell, const CompareOptions *options);
 
 #endif

@@ -135,13 +135,14 @@ static void note_first(RowDiff *diff, gsize e, guint column, guint n, const DbCe
 }
 
 /* The two rows drawn, the cells that differ against each other. */
-static void draw_changed(RowDiff *diff, Edit *edit, const ExpectedRow *row, guint n, const DbCell *cells) {
+static void draw_changed(const RowDiff *diff, Edit *edit, const ExpectedRow *row, guint n, const DbCell *cells) {
   int budget = table_budget(diff->n_columns);
+  const char *undecided = NULL;
   edit->minus = drawn_row_new(row->n);
   edit->plus = drawn_row_new(n);
   for (guint i = 0; i < MAX(row->n, n); i++) {
     DrawnCell *minus = &edit->minus->cells[i], *plus = &edit->plus->cells[i];
-    if (i < MIN(row->n, n) && !expected_cell_matches(&row->cells[i], &cells[i], &diff->undecided)) {
+    if (i < MIN(row->n, n) && !expected_cell_matches(&row->cells[i], &cells[i], &undecided)) {
       draw_changed_cell(&row->cells[i], &cells[i], budget, QUOTE_DOUBTFUL, minus, plus);
       continue;
     }
@@ -154,8 +155,9 @@ static void draw_changed(RowDiff *diff, Edit *edit, const ExpectedRow *row, guin
 
 void row_diff_changed(RowDiff *diff, gsize e, guint n, const DbCell *cells) {
   const ExpectedRow *row = &diff->rows->v[e];
-  guint both = MIN(row->n, n), first = 0, differing = expected_row_differs(row, n, cells, &diff->undecided);
-  while (first < both && expected_cell_matches(&row->cells[first], &cells[first], &diff->undecided))
+  const char *undecided = NULL;
+  guint both = MIN(row->n, n), first = 0, differing = expected_row_differs(row, n, cells, &undecided);
+  while (first < both && expected_cell_matches(&row->cells[first], &cells[first], &undecided))
     first++;
   diff->changed++;
   diff->cost += 1 + (double)differing / MAX(MAX(row->n, n), 1);

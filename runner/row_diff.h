@@ -41,7 +41,7 @@ typedef struct RowDiff {
   guint64 kept, missing, unexpected, changed;
   double cost;                   /* how far off: 1 a row missing or unexpected, up to 2 a row changed */
   guint64 not_compared;          /* rows received after the search was given up: too much differs */
-  const char *undecided;
+  const char *undecided;         /* at the end: nobody knows whether the rows are as expected, and why */
   FirstChange first;
   bool order_unknown;            /* order_sum tells nothing: matchers, or rows that were not looked at */
   guint64 order_sum;             /* hashes of the expected rows that differ less those received: 0 for the same rows */

@@ -32,6 +32,7 @@ struct OrderedRows {
   guint limit;
   guint64 comparisons;
   bool given_up;
+  const char *unclear;           /* a pattern ran into a limit while likeness was sought, which decides nothing */
   GHashTable *index;             /* hash of an exact expected row -> the first such + 1; NULL until it is needed */
   gsize *next;                   /* of each expected row: the next one of its hash + 1, 0: none */
 };
@@ -72,7 +73,8 @@ static void consider(Alignment *a, gsize where, int score, EditKind how) {
 static int pair_score(OrderedRows *o, guint i, guint j, EditKind *how) {
   const GotRow *got = g_ptr_array_index(o->window, j);
   const ExpectedRow *row = &o->rows->v[o->e + i];
-  guint differing = expected_row_differs(row, got->n, got->cells, &o->diff->undecided);
+  /* Patterns that run into limits take their time: no more of them are tried. */
+  guint differing = o->unclear != NULL ? MAX(row->n, got->n) : expected_row_differs(row, got->n, got->cells, &o->unclear);
   o->comparisons++;
   *how = differing == 0 ? EDIT_KEPT : EDIT_CHANGED;
   return differing == 0 ? SCORE_KEPT : SCORE_CHANGED + SCORE_ALL_CELLS * (int)differing / (int)MAX(row->n, got->n);
@@ -181,7 +183,7 @@ static void pass_window(OrderedRows *o) {
   guint n = 0;
   for (; n < o->window->len && o->e < o->rows->n; n++, o->e++) {
     const GotRow *got = g_ptr_array_index(o->window, n);
-    if (!expected_row_matches(&o->rows->v[o->e], got->n, got->cells, &o->diff->undecided))
+    if (!expected_row_matches(&o->rows->v[o->e], got->n, got->cells, &o->unclear))
       break;
     row_diff_kept(o->diff, o->e, 1);
   }
@@ -218,7 +220,7 @@ static bool in_step(OrderedRows *o, gsize e, guint j) {
   for (guint k = 0; k < run; k++) {
     const GotRow *got = g_ptr_array_index(o->window, j + k);
     o->comparisons++;
-    if (e + k >= o->rows->n || !expected_row_matches(&o->rows->v[e + k], got->n, got->cells, &o->diff->undecided))
+    if (e + k >= o->rows->n || !expected_row_matches(&o->rows->v[e + k], got->n, got->cells, &o->unclear))
       return false;
   }
   return run > 0;
@@ -285,7 +287,7 @@ static void give_up(OrderedRows *o) {
 
 static void settle_window(OrderedRows *o) {
   while (o->window->len >= o->limit || o->window_bytes >= WINDOW_BYTES) {
-    if (o->comparisons > MOST_ROW_COMPARISONS || o->diff->undecided != NULL) {
+    if (o->comparisons > MOST_ROW_COMPARISONS || o->unclear != NULL) {
       give_up(o);
       return;
     }
@@ -310,7 +312,10 @@ void ordered_rows_got(OrderedRows *o, guint n, const DbCell *cells) {
       row_diff_unexpected(o->diff, n, cells);
       return;
     }
-    if (expected_row_matches(&o->rows->v[o->e], n, cells, &o->diff->undecided)) {
+    /* A row that could not be decided passes for now: another row that differs decides for the whole. */
+    const char *undecided = NULL;
+    if (expected_row_matches(&o->rows->v[o->e], n, cells, &undecided) || undecided != NULL) {
+      o->diff->undecided = undecided != NULL ? undecided : o->diff->undecided;
       row_diff_kept(o->diff, o->e++, 1);
       return;
     }
@@ -321,13 +326,7 @@ void ordered_rows_got(OrderedRows *o, guint n, const DbCell *cells) {
   settle_window(o);
 }
 
-void ordered_rows_end(OrderedRows *o) {
-  if (o->given_up)
-    return;
-  if (o->window->len > 0 && o->diff->undecided != NULL) {
-    give_up(o);
-    return;
-  }
+static void settle_rest(OrderedRows *o) {
   while (o->window->len > 0 && o->rows->n - o->e > LARGEST_WINDOW && skip_missing(o))
     pass_window(o);
   if (o->window->len > 0)
@@ -336,4 +335,11 @@ void ordered_rows_end(OrderedRows *o) {
   if (o->e < o->rows->n)
     row_diff_missing(o->diff, o->e, o->rows->n - o->e);
   o->e = o->rows->n;
+}
+
+void ordered_rows_end(OrderedRows *o) {
+  if (!o->given_up)
+    settle_rest(o);
+  if (o->diff->missing + o->diff->unexpected + o->diff->changed + o->diff->not_compared > 0)
+    o->diff->undecided = NULL;
 }

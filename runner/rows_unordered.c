@@ -2,8 +2,8 @@
  *
  * An expected row of exact texts takes a row received with the same texts at once, found by hash: giving it to a row
  * with matchers instead could never be better, as the exact row can take no other.  What is left over is assigned to
- * the rows with matchers at the end, by augmenting paths, so that a row which fits several of them never stands in the way.
- * Rows with matchers are found by the hash of their exact cells: those with the same cells exact form a group.
+ * the rows with matchers at the end, by augmenting paths, so that a row which fits several of them never stands in the
+ * way.  Rows with matchers are found by the hash of their exact cells: those with the same cells exact form a group.
  *
  * Memory: the expected rows, as many rows received as there are rows with matchers, and some to show.
  */
@@ -267,11 +267,14 @@ static void pair_likest(UnorderedRows *u, const GArray *missing, gint64 *partner
   guint n_missing = MIN(missing->len, EXTRA_LEFT), n_left = MIN(u->left->len, EXTRA_LEFT);
   g_autoptr(GArray) pairs = g_array_new(FALSE, FALSE, sizeof(Likeness));
   bool alone = missing->len == 1 && u->n_left == 1;
+  const char *unclear = NULL;
   for (guint m = 0; m < n_missing; m++)
     for (guint l = 0; l < n_left; l++) {
       const ExpectedRow *row = &u->rows->v[g_array_index(missing, gsize, m)];
       const GotRow *got = g_ptr_array_index(u->left, l);
-      Likeness pair = {m, l, expected_row_differs(row, got->n, got->cells, &u->diff->undecided)};
+      Likeness pair = {m, l, expected_row_differs(row, got->n, got->cells, &unclear)};
+      if (unclear != NULL)
+        return;
       if (alone || pair.differing < MAX(row->n, got->n))
         g_array_append_val(pairs, pair);
     }
@@ -321,5 +324,8 @@ void unordered_rows_end(UnorderedRows *u) {
     if (!u->taken[e])
       g_array_append_val(missing, e);
   u->diff->kept += u->rows->n - missing->len;
+  /* All have found one, or there are more of one than of the other: then what was not decided does not matter. */
+  if (missing->len != u->n_left || missing->len == 0)
+    u->diff->undecided = NULL;
   tell(u, missing);
 }

@@ -407,6 +407,27 @@ static void test_undecided(void) {
   expectations_clear();
 }
 
+/* A difference decides, whatever else could not be decided. */
+static void test_undecided_beside_a_difference(void) {
+  static const char SUBJECT[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab";
+  g_autofree char *same_row = g_strconcat(SUBJECT, "|2", NULL), *fine_row = g_strconcat(SUBJECT, "|1", NULL);
+  CompareOptions options = {0};
+  ResultExpectation x = with_rows(anything(), LINES("/^(a+a?)+$/|1", "x|2"));
+  for (int ordered = 0; ordered < 2; ordered++) {
+    x.ordered = ordered;
+    g_autoptr(Comparison) a = comparison_new(&x, &options, NULL), b = comparison_new(&x, &options, NULL),
+                          c = comparison_new(&x, &options, NULL);
+    send_result(comparison_sink(a), "t|i", LINES(fine_row, "x|2"));
+    send_result(comparison_sink(b), "t|i", LINES(fine_row, "x|2", "x|3"));
+    send_result(comparison_sink(c), "t|i", LINES(same_row, "x|2"));
+    g_assert_false(comparison_holds(a) || comparison_holds(b) || comparison_holds(c));
+    g_assert_nonnull(comparison_undecided(a));
+    g_assert_null(comparison_undecided(b));
+    g_assert_null(comparison_undecided(c));
+  }
+  expectations_clear();
+}
+
 /* ---- Many rows --------------------------------------------------------------------------------------------------- */
 
 enum { MANY = 100000 };
@@ -609,6 +630,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/compare/words of cells", test_cell_words);
   g_test_add_func("/compare/templates", test_templates);
   g_test_add_func("/compare/undecided", test_undecided);
+  g_test_add_func("/compare/undecided beside a difference", test_undecided_beside_a_difference);
   g_test_add_func("/compare/one of many is missing", test_one_of_many_is_missing);
   g_test_add_func("/compare/a block of many is missing", test_a_block_of_many_is_missing);
   g_test_add_func("/compare/a block too many", test_a_block_too_many);
