@@ -58,6 +58,8 @@ static bool start_node(Context *context, Node *node, const LifeStep *life, Outco
   }
   if (!node->made && !node_make(node, NULL, NULL, outcome)) return false;
   if (!change_settings(context, node, &life->settings, outcome)) return false;
+  /* What a recipe ran may have brought another server's file (pg_rewind does): the test's settings win. */
+  if (context->quiet && !node_write_settings(node, outcome)) return false;
   if (life->has_fails)
     return node_spawn(node, &run, outcome) && node_wait_failure(node, &life->fails, deadline_first(context->limit, deadline_in(FAIL_LIMIT)), outcome);
   if (life->lasting) return node_spawn(node, &run, outcome);   /* Dolt's way: readiness is asked when a session is wanted */
