@@ -107,7 +107,7 @@ static void append_steps(GString *out, const Steps *steps, const char *prefix, g
 static void append_server(GString *out, const Server *server) {
   const Engine *engine = server->engine;
   g_string_append_printf(out, "  server %s", server->name.s);
-  if (engine->name) g_string_append_printf(out, ", %s", engine->name);
+  if (engine->name && *engine->name) g_string_append_printf(out, ", %s", engine->name);
   if (server->replica_of.s) g_string_append_printf(out, ", replica of %s", server->replica_of.s);
   if (server->cluster) g_string_append_printf(out, ", in cluster %s", server->cluster);
   if (server->external) g_string_append(out, ", external");

@@ -161,6 +161,8 @@ tests:
   exclusive: true
   servers:
   - {name: s, command: [sleep, '{{port s}}'], args: [it is], envs: [A=b c], with_files: [{name: f, contents: abc}], log_matches: x+}
+  - {name: p, engine: postgresql, settings: {fsync: null, work_mem: 1MB}}
+  - {name: r, engine: postgresql, replica_of: p, start: false}
   steps:
   - loop:
       times: 2
@@ -170,11 +172,85 @@ tests:
     - [{kill: s}]
     - [{start: s, when: s is running}]
   - {log: {server: s, matches: a, not_matches: b}, stays: 1s}
+  - on: p
+    queries:
+    - {query: SELECT 1, value: 1}
+    - {query: SELECT 2, value: {re: "^2"}}
+    - {exec: INSERT, error_code: ["25006", ok], error_match: read.only, times: 3}
+    - {query: SELECT a FROM t, result: {columns: [a, b], rows: {or: [[[1, null]], [[x, {approx: [3.14, 0.01]}]]]}, ordered: false}, capture: {v: a}}
+    - {exec: DELETE, affected: 2, notices: []}
+  - {on: p, session: x, query: SELECT 4, result: {row_count: 3}, timeout: 5s}
+  - {on: r, connect_error: {code: "28000", match: no entry}}
+  - equal: {on: [p, r], query: SELECT 1}
+  - {on: p, exec: SELECT 2, background: z}
   finally:
-  - {sleep: 1s, background: z}
+  - {await: z}
 YAML
 ran plan sql.yaml
-says 'plan: servers, files and steps within steps' 0 "$(cat out)" "$(cat err)"
+# what the profile says of itself is not this test's
+sed -i -E '/^    setting   (fsync = .rem|work_mem)/!{/^    setting|initdb/d}' out
+says 'plan: servers, files, steps within steps, expectations' 0 "$(cat <<'PLAN'
+sql.yaml:2: rows
+  runs alone on the machine
+  needs program psql
+  server s
+    file      f (3 bytes)
+    env       A = 'b c'
+    command   sleep '{{port s}}' 'it is'
+    log matches /x+/
+  server p, postgresql
+    setting   fsync = (removed)
+    setting   work_mem = 1MB
+    command   postgres -D '{{dir "self"}}'
+  server r, postgresql, replica of p, started by a step
+    create    by postgresql's recipe, from p
+    command   postgres -D '{{dir "self"}}'
+  steps
+    1. loop 2 times
+      1.1. run /bin/true, within 2 s
+           stdout /a/
+           stderr /b/
+           stderr /c/
+           captures v
+    2. together
+      2.1.1. kill s
+      2.2.1. start s, when s is running
+    3. log of s, stays 1 s
+         matches /a/
+         does not match /b/
+    4. query on p: SELECT 1 (and 4 more)
+         query: SELECT 1
+           value 1
+         query: SELECT 2
+           value /^2/
+         exec: INSERT
+           3 times
+           error /read.only/
+           error code 25006, ok
+         query: SELECT a FROM t
+           columns a, b
+           1 row
+             (1, NULL)
+           or 1 row
+             (x, ~3.14 +- 0.01)
+           in any order
+           captures v from column a
+         exec: DELETE
+           no notices
+           affected 2
+    5. query on p: SELECT 4, timeout 5 s
+         row count 3
+    6. SQL on r
+         the session must not come about
+         error /no entry/
+         error code 28000
+    7. equal p, r
+         query: SELECT 1
+    8. exec on p: SELECT 2, in the background as z
+  finally
+    1. await z
+PLAN
+)" ''
 
 # ---- Runs
 
