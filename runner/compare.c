@@ -269,7 +269,10 @@ bool comparison_holds(Comparison *c) {
   return c->holds;
 }
 
-const char *comparison_undecided(const Comparison *c) { return c->undecided; }
+const char *comparison_undecided(Comparison *c) {
+  comparison_holds(c);
+  return c->undecided;
+}
 
 /* ---- What is said ------------------------------------------------------------------------------------------------ */
 

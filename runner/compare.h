@@ -40,11 +40,11 @@ void comparison_free(Comparison *comparison);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Comparison, comparison_free)
 
 const DbSink *comparison_sink(Comparison *comparison);
-/* After the last row, and before anything below is asked for.  A statement without a result holds only where no columns
+/* After the last row; this or comparison_undecided() comes before the words below.  A statement without a result holds only where no columns
  * were expected, or nothing was. */
 bool comparison_holds(Comparison *comparison);
 /* A pattern ran into a limit or the like: it could not be decided; NULL when it could. */
-const char *comparison_undecided(const Comparison *comparison);
+const char *comparison_undecided(Comparison *comparison);
 /* "expected 3 rows, got 2" */
 char *comparison_headline(const Comparison *comparison);
 /* The table, lines ended by '\n'; "" when the headline says all. */
