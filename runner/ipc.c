@@ -23,4 +23,5 @@ void ipc_remove_ours(void) {
     if (sscanf(*line, "%*d %d %*o %*u %d %*d %lu", &id, &creator, &attached) != 3) continue;
     if (attached == 0 && g_hash_table_contains(noted, GINT_TO_POINTER(creator))) shmctl(id, IPC_RMID, NULL);
   }
+  g_clear_pointer(&noted, g_hash_table_unref);
 }

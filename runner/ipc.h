@@ -8,7 +8,7 @@
 
 /* Notes a process of ours (or one that was seen below ours). */
 void ipc_note(pid_t pid);
-/* Removes the segments that noted processes made and nobody has attached. */
+/* Removes the segments that noted processes made and nobody has attached, and forgets those processes. */
 void ipc_remove_ours(void);
 
 #endif

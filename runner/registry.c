@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "runner/fail.h"
+#include "runner/ipc.h"
 #include "runner/state_dir.h"
 #include "runner/tree.h"
 
@@ -209,6 +210,16 @@ static void kill_and_wait(const GArray *list, gint64 end, GHashTable *ended) {
   }
 }
 
+/* A pid that somebody else has by now may have made segments of his own. */
+static void remove_segments(const Run *run) {
+  for (guint i = 0; i < run->processes->len; i++) {
+    Recorded recorded = g_array_index(run->processes, Recorded, i);
+    guint64 start_time = process_start_time(recorded.pid);
+    if (start_time == 0 || start_time == recorded.start_time) ipc_note(recorded.pid);
+  }
+  ipc_remove_ours();
+}
+
 static void end_run(const Run *run, RegistrySweep *sweep) {
   g_autoptr(GHashTable) ended = g_hash_table_new(NULL, NULL);
   gint64 end = g_get_monotonic_time() + SWEEP_USEC;
@@ -218,6 +229,7 @@ static void end_run(const Run *run, RegistrySweep *sweep) {
     kill_and_wait(list, end, ended);
   } while (g_get_monotonic_time() < end);
   sweep->processes += g_hash_table_size(ended);
+  remove_segments(run);
 }
 
 /* A file whose lock we could get.  The runner itself is looked for all the same: a file system without locks must not

@@ -7,7 +7,8 @@
  * What it ends is known for certain: a recorded pid whose start time and boot id are the recorded ones, with all below
  * it; a process that carries the run's id in RUNNER_SERVER; and, as PostgreSQL's processes wipe their environment, one
  * without any that was started after the run began, works below the run's directory and has its stderr in a file there.
- * A shell that someone left in a kept directory is none of these.
+ * A shell that someone left in a kept directory is none of these.  Shared memory that recorded processes made and
+ * nobody has attached goes too.
  */
 #ifndef RUNNER_REGISTRY_H
 #define RUNNER_REGISTRY_H

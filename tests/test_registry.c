@@ -6,7 +6,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ipc.h>
 #include <sys/prctl.h>
+#include <sys/shm.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -162,6 +164,34 @@ static void test_without_marker(void) {
   g_assert_cmpint(rmdir(run_dir) | rmdir(near), ==, 0);
 }
 
+static bool segment_exists(int id) {
+  struct shmid_ds state;
+  return shmctl(id, IPC_STAT, &state) == 0;
+}
+
+/* The segment of a killed server goes, that of a process nobody recorded stays. */
+static void test_segments(void) {
+  int theirs = shmget(IPC_PRIVATE, 56, IPC_CREAT | 0600), fds[2], id;
+  g_assert_cmpint(theirs, >=, 0);
+  g_assert_cmpint(pipe(fds), ==, 0);
+  pid_t server = fork();
+  if (server == 0) {
+    id = shmget(IPC_PRIVATE, 56, IPC_CREAT | 0600);
+    g_assert_cmpint(write(fds[1], &id, sizeof id), ==, sizeof id);
+    while (pause() < 0) continue;
+  }
+  g_assert_cmpint(read(fds[0], &id, sizeof id), ==, sizeof id);
+  end(runner("id8", "/no/where", server, process_start_time(server)));
+  g_assert_true(segment_exists(id));
+  assert_sweep(1, 1, NULL);
+  g_assert_false(segment_exists(id));
+  g_assert_true(segment_exists(theirs));
+  shmctl(theirs, IPC_RMID, NULL);
+  end(server);
+  close(fds[0]);
+  close(fds[1]);
+}
+
 /* The same pid and start time after another boot are another process. */
 static void test_other_boot(void) {
   pid_t server = sleeper("id3/test/server");
@@ -259,6 +289,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/registry/of a killed run", test_killed);
   g_test_add_func("/registry/never an innocent", test_innocent);
   g_test_add_func("/registry/processes without a marker", test_without_marker);
+  g_test_add_func("/registry/shared memory", test_segments);
   g_test_add_func("/registry/of another boot", test_other_boot);
   g_test_add_func("/registry/broken files", test_broken);
   g_test_add_func("/registry/workers", test_worker);
