@@ -102,8 +102,10 @@ void db_close(DbSession *session);
 /* Runs one statement.  n_args > 0, or prepared: as a prepared statement with these text parameters (bytes NULL: SQL
  * NULL).  sink may be NULL.  When a statement gives several results, all are read; the last one with columns is the
  * one sent to sink->columns, whose call begins it anew.  want_warnings: MySQL's SHOW WARNINGS afterwards when the
- * server counted any.  When the deadline comes the statement is cancelled within `cancel_within` microseconds (libpq:
- * PQcancel in a child process; MySQL: KILL QUERY from a second session) and drained, else the session is given up. */
+ * server counted any.  When the deadline comes, or a wait is called off, the statement is cancelled (libpq: PQcancel in
+ * a child process; MySQL: KILL QUERY from a second session) and drained; for that the caller's DbWait is called for one
+ * second more.  What is not done by then, or is called off again, costs the session.
+ * The sink is called from within the library: it must neither wait nor call dbclient. */
 void db_execute(DbSession *session, const char *sql, gsize len, bool prepared, guint n_args, const DbCell *args,
                 const DbSink *sink, bool want_warnings, gint64 deadline, DbOutcome *outcome);
 

@@ -15,8 +15,10 @@
 #include <poll.h>
 #include <pwd.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -243,10 +245,22 @@ static inline void support_start(SupportServer *server, const char *certificates
   support_await(server);
 }
 
+/* A killed PostgreSQL leaves a shared memory segment behind, named in line 7 of its pid file. */
+static inline void support_remove_segment(const SupportServer *server) {
+  g_autofree char *path = g_build_filename(server->data, "postmaster.pid", NULL), *text = NULL;
+  if (server->kind != DB_POSTGRESQL || !g_file_get_contents(path, &text, NULL, NULL))
+    return;
+  g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+  int key, id;
+  if (g_strv_length(lines) >= 7 && sscanf(lines[6], "%d %d", &key, &id) == 2)
+    shmctl(id, IPC_RMID, NULL);
+}
+
 static inline void support_kill(SupportServer *server) {
   if (server->pid > 0) {
     kill(server->pid, SIGKILL);
     waitpid(server->pid, NULL, 0);
+    support_remove_segment(server);
   }
   server->pid = 0;
 }

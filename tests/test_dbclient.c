@@ -557,7 +557,8 @@ static void my_words_reach_the_server(Seat *seat, gconstpointer data) {
   DbTarget target = support_target(&my);
   DbParam params[] = {{"multiStatements", "true"},     {"clientFoundRows", "true"}, {"collation", "utf8mb4_bin"},
                       {"charset", "utf8mb4,utf8"},     {"timeout", "5s"},           {"readTimeout", "200ms"},
-                      {"maxAllowedPacket", "16777216"}};
+                      {"maxAllowedPacket", "16777216"},
+                       {"compress", "true"}, {"connectionAttributes", "colour:blue"}};
   target.params = params;
   target.n_params = G_N_ELEMENTS(params);
   DbSession *session = opened(&target);
