@@ -33,7 +33,9 @@ static void says_exactly(gconstpointer data) {
 /* A folder that lost its files must not pass. */
 static void all_are_there(gconstpointer data) { g_assert_cmpuint(GPOINTER_TO_UINT(data), >=, 100); }
 
-static int by_name(gconstpointer a, gconstpointer b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
+static int by_name(gconstpointer a, gconstpointer b) {
+  return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
 
 static GPtrArray *definitions_here(void) {
   GPtrArray *names = g_ptr_array_new_with_free_func(g_free);

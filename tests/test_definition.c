@@ -18,7 +18,8 @@ static Definition *load_text(const char *text) {
 /* A definition of one test with two PostgreSQL servers and these steps. */
 static Definition *load_steps(const char *steps) {
   g_autofree char *text = g_strconcat("tests:\n- name: one\n  servers:\n  - {name: primary, engine: postgresql}\n"
-                                      "  - {name: standby, engine: postgresql, replica_of: primary}\n  steps:\n", steps, NULL);
+                                      "  - {name: standby, engine: postgresql, replica_of: primary}\n  steps:\n",
+                                      steps, NULL);
   return load_text(text);
 }
 
@@ -33,16 +34,17 @@ static const SqlEntry *entry(const Definition *definition, guint i) {
   return &step(definition, i)->sql.entries[0];
 }
 
-/* ---- The servers dialect ------------------------------------------------------------------------------------------ */
+/* ---- The servers dialect ----------------------------------------------------------------------------------------- */
 
 static void the_first_replication_test_is_read(void) {
-  g_autoptr(Definition) d = load_steps("  - {on: primary, exec: \"CREATE TABLE t AS SELECT generate_series(1, 3) AS i\"}\n"
-                                       "  - sync: {from: primary, to: standby}\n"
-                                       "  - on: standby\n    query: SELECT i FROM t ORDER BY i\n"
-                                       "    result: {columns: [i], rows: [[1], [2], [3]]}\n"
-                                       "  - {on: standby, exec: \"INSERT INTO t VALUES (4)\", error_code: \"25006\"}\n"
-                                       "  - promote: standby\n"
-                                       "  - {on: standby, exec: \"INSERT INTO t VALUES (4)\"}\n");
+  g_autoptr(Definition) d =
+      load_steps("  - {on: primary, exec: \"CREATE TABLE t AS SELECT generate_series(1, 3) AS i\"}\n"
+                 "  - sync: {from: primary, to: standby}\n"
+                 "  - on: standby\n    query: SELECT i FROM t ORDER BY i\n"
+                 "    result: {columns: [i], rows: [[1], [2], [3]]}\n"
+                 "  - {on: standby, exec: \"INSERT INTO t VALUES (4)\", error_code: \"25006\"}\n"
+                 "  - promote: standby\n"
+                 "  - {on: standby, exec: \"INSERT INTO t VALUES (4)\"}\n");
   const Test *test = definition_test(d, 0);
   g_assert_cmpstr(test->name, ==, "one");
   g_assert_true(test->parallel);
@@ -70,10 +72,11 @@ static void the_first_replication_test_is_read(void) {
 }
 
 static void cells_are_told_apart(void) {
-  g_autoptr(Definition) d = load_steps("  - on: primary\n    query: A\n    result: {rows: [[null, ~, 'null', NULL, true, 'true', 1, '1', {re: a+}, "
-                                       "{any: true}, {approx: [3.14, 0.01]}, {bytes: 00fF}, '', no]]}\n");
-  static const CellKind KINDS[] = {CELL_NULL, CELL_NULL, CELL_TEXT, CELL_NULL, CELL_BOOL, CELL_TEXT, CELL_TEXT, CELL_TEXT,
-                                   CELL_RE, CELL_ANY, CELL_APPROX, CELL_BYTES, CELL_TEXT, CELL_TEXT};
+  g_autoptr(Definition) d = load_steps(
+      "  - on: primary\n    query: A\n    result: {rows: [[null, ~, 'null', NULL, true, 'true', 1, '1', {re: a+}, "
+      "{any: true}, {approx: [3.14, 0.01]}, {bytes: 00fF}, '', no]]}\n");
+  static const CellKind KINDS[] = {CELL_NULL, CELL_NULL, CELL_TEXT, CELL_NULL,   CELL_BOOL,  CELL_TEXT, CELL_TEXT,
+                                   CELL_TEXT, CELL_RE,   CELL_ANY,  CELL_APPROX, CELL_BYTES, CELL_TEXT, CELL_TEXT};
   const Row *row = &entry(d, 0)->result->either[0].v[0];
   g_assert_cmpuint(row->n, ==, G_N_ELEMENTS(KINDS));
   for (guint i = 0; i < row->n; i++)
@@ -89,12 +92,13 @@ static void cells_are_told_apart(void) {
 }
 
 static void results_have_their_short_forms(void) {
-  g_autoptr(Definition) d = load_steps("  - {on: primary, query: A, result: [[1], [2]]}\n"
-                                       "  - {on: primary, query: A, result: {rows: {or: [[[1]], [[2], [3]]]}}}\n"
-                                       "  - {on: primary, query: A, result: {rows: [1, null]}}\n"
-                                       "  - {on: primary, query: A, result: {rows: []}}\n"
-                                       "  - {on: primary, query: A, value: null}\n"
-                                       "  - {on: primary, query: A, result: {row_count: 3, pick: a, ordered: false, same_as: standby}}\n");
+  g_autoptr(Definition) d =
+      load_steps("  - {on: primary, query: A, result: [[1], [2]]}\n"
+                 "  - {on: primary, query: A, result: {rows: {or: [[[1]], [[2], [3]]]}}}\n"
+                 "  - {on: primary, query: A, result: {rows: [1, null]}}\n"
+                 "  - {on: primary, query: A, result: {rows: []}}\n"
+                 "  - {on: primary, query: A, value: null}\n"
+                 "  - {on: primary, query: A, result: {row_count: 3, pick: a, ordered: false, same_as: standby}}\n");
   g_assert_cmpuint(entry(d, 0)->result->either[0].n, ==, 2);
   g_assert_cmpuint(entry(d, 1)->result->n_either, ==, 2);
   g_assert_cmpuint(entry(d, 1)->result->either[1].n, ==, 2);
@@ -109,13 +113,14 @@ static void results_have_their_short_forms(void) {
 }
 
 static void statements_have_all_their_words(void) {
-  g_autoptr(Definition) d = load_steps("  - on: primary\n    session: s\n    user: u\n    tls: require\n    params: {options: -cx=1}\n"
-                                       "    queries:\n"
-                                       "    - {query: A, args: [1, null, 'x'], value: 1, capture: {v: col}, notices: [], times: 3, retry_attempts: 4}\n"
-                                       "    - {exec: B, affected: 2, warnings: [text, {re: x}, {level: INFO, re: y}], error_code: ['1', ok]}\n"
-                                       "  - {on: primary, session: s, query: 'C {{var v}}', capture: w}\n"
-                                       "  - close: s\n"
-                                       "  - {on: primary, user: nobody, connect_error: {code: ['28000', 28P01], match: 'no.*'}}\n");
+  g_autoptr(Definition) d = load_steps(
+      "  - on: primary\n    session: s\n    user: u\n    tls: require\n    params: {options: -cx=1}\n"
+      "    queries:\n"
+      "    - {query: A, args: [1, null, 'x'], value: 1, capture: {v: col}, notices: [], times: 3, retry_attempts: 4}\n"
+      "    - {exec: B, affected: 2, warnings: [text, {re: x}, {level: INFO, re: y}], error_code: ['1', ok]}\n"
+      "  - {on: primary, session: s, query: 'C {{var v}}', capture: w}\n"
+      "  - close: s\n"
+      "  - {on: primary, user: nobody, connect_error: {code: ['28000', 28P01], match: 'no.*'}}\n");
   const SqlStep *sql = &step(d, 0)->sql;
   g_assert_cmpuint(sql->n_entries, ==, 2);
   g_assert_cmpstr(sql->session.s, ==, "s");
@@ -145,16 +150,18 @@ static void statements_have_all_their_words(void) {
 }
 
 static void targets_have_their_forms(void) {
-  g_autoptr(Definition) d = load_steps("  - {on: all, exec: A}\n  - {on: [primary, standby], exec: A}\n  - {on: {role: replica}, exec: A}\n");
+  g_autoptr(Definition) d =
+      load_steps("  - {on: all, exec: A}\n  - {on: [primary, standby], exec: A}\n  - {on: {role: replica}, exec: A}\n");
   g_assert_true(step(d, 0)->sql.on.all);
   g_assert_cmpuint(step(d, 1)->sql.on.servers.n, ==, 2);
   g_assert_cmpstr(step(d, 2)->sql.on.role, ==, "replica");
 }
 
 static void modifiers_stand_beside_any_verb(void) {
-  g_autoptr(Definition) d = load_steps("  - {name: x, timeout: 20m, within: 250ms, stays: 1.5s, on: primary, query: A, value: 1}\n"
-                                       "  - {background: b, when: standby is not running, sync: {from: primary, to: [standby]}}\n"
-                                       "  - {await: {name: b, blocked: true}, within: 5s}\n  - await: b\n");
+  g_autoptr(Definition) d =
+      load_steps("  - {name: x, timeout: 20m, within: 250ms, stays: 1.5s, on: primary, query: A, value: 1}\n"
+                 "  - {background: b, when: standby is not running, sync: {from: primary, to: [standby]}}\n"
+                 "  - {await: {name: b, blocked: true}, within: 5s}\n  - await: b\n");
   g_assert_cmpstr(step(d, 0)->name, ==, "x");
   g_assert_cmpint(step(d, 0)->timeout, ==, 1200 * G_USEC_PER_SEC);
   g_assert_cmpint(step(d, 0)->within, ==, 250000);
@@ -168,13 +175,15 @@ static void modifiers_stand_beside_any_verb(void) {
 }
 
 static void lives_have_their_words(void) {
-  g_autoptr(Definition) d = load_steps("  - start: [primary, standby]\n"
-                                       "  - restart: {server: standby, settings: {work_mem: 1MB, x: null}, args: -x, envs: {A: b}, bindir: /x, fails: [a, b]}\n"
-                                       "  - stop: {server: standby, mode: immediate}\n  - kill: {server: standby, tree: true}\n"
-                                       "  - signal: {server: standby, signal: SIGHUP, pid: 7}\n  - exited: {server: standby, status: 3}\n"
-                                       "  - clone: {server: standby, from: primary, args: [-X, none]}\n"
-                                       "  - rejoin: {server: primary, primary: standby}\n  - reload: {server: primary, settings: {a: b}}\n"
-                                       "  - {pause: primary}\n  - {resume: primary}\n  - {follow: {server: standby, primary: primary}}\n");
+  g_autoptr(Definition) d =
+      load_steps("  - start: [primary, standby]\n"
+                 "  - restart: {server: standby, settings: {work_mem: 1MB, x: null}, args: -x, envs: {A: b}, bindir: "
+                 "/x, fails: [a, b]}\n"
+                 "  - stop: {server: standby, mode: immediate}\n  - kill: {server: standby, tree: true}\n"
+                 "  - signal: {server: standby, signal: SIGHUP, pid: 7}\n  - exited: {server: standby, status: 3}\n"
+                 "  - clone: {server: standby, from: primary, args: [-X, none]}\n"
+                 "  - rejoin: {server: primary, primary: standby}\n  - reload: {server: primary, settings: {a: b}}\n"
+                 "  - {pause: primary}\n  - {resume: primary}\n  - {follow: {server: standby, primary: primary}}\n");
   g_assert_cmpuint(step(d, 0)->life.servers.n, ==, 2);
   const LifeStep *restart = &step(d, 1)->life;
   g_assert_cmpuint(restart->settings.n, ==, 2);
@@ -197,18 +206,20 @@ static void lives_have_their_words(void) {
 }
 
 static void looking_has_its_words(void) {
-  g_autoptr(Definition) d = load_steps("  - {name: before, on: primary, exec: A}\n"
-                                       "  - log: {server: primary, matches: ['lsn (\\w+)', b], not_matches: c, since: before, capture: {lsn: 1}}\n"
-                                       "  - log: {server: primary, matches: '^a$', block: true}\n"
-                                       "  - run: [echo, '{{port primary}}']\n"
-                                       "  - run: {command: x, server: primary, stdin: '', exit: nonzero, stdout: [a], stderr: b, capture: o}\n"
-                                       "  - run: {command: x, exit: 3}\n  - run: {command: x, keep_running: k}\n"
-                                       "  - equal: {on: all, tables: [a, b], allow_empty: true}\n");
+  g_autoptr(Definition) d = load_steps(
+      "  - {name: before, on: primary, exec: A}\n"
+      "  - log: {server: primary, matches: ['lsn (\\w+)', b], not_matches: c, since: before, capture: {lsn: 1}}\n"
+      "  - log: {server: primary, matches: '^a$', block: true}\n"
+      "  - run: [echo, '{{port primary}}']\n"
+      "  - run: {command: x, server: primary, stdin: '', exit: nonzero, stdout: [a], stderr: b, capture: o}\n"
+      "  - run: {command: x, exit: 3}\n  - run: {command: x, keep_running: k}\n"
+      "  - equal: {on: all, tables: [a, b], allow_empty: true}\n");
   g_assert_cmpuint(step(d, 1)->log.matches.n, ==, 2);
   g_assert_cmpstr(step(d, 1)->log.since.raw, ==, "before");
   g_assert_cmpstr(step(d, 1)->log.capture.v[0].key, ==, "lsn");
   g_assert_cmpint(pattern_search(step(d, 1)->log.matches.v[1].compiled, "b", 1, 0, NULL, NULL, NULL), ==, PATTERN_YES);
-  g_assert_cmpint(pattern_search(step(d, 2)->log.matches.v[0].compiled, "x\na\ny", 5, 0, NULL, NULL, NULL), ==, PATTERN_YES);
+  g_assert_cmpint(pattern_search(step(d, 2)->log.matches.v[0].compiled, "x\na\ny", 5, 0, NULL, NULL, NULL), ==,
+                  PATTERN_YES);
   g_assert_cmpuint(step(d, 3)->run.command.n, ==, 2);
   g_assert_cmpuint(step(d, 3)->run.command.v[1].n_parts, ==, 1);
   g_assert_cmpint(step(d, 3)->run.exit_wish, ==, EXIT_ZERO);
@@ -220,21 +231,24 @@ static void looking_has_its_words(void) {
 }
 
 static void frames_hold_steps(void) {
-  g_autoptr(Definition) d = load_steps("  - together:\n    - [{stop: primary}]\n    - [{stop: standby}, {start: standby}]\n"
-                                       "  - loop: {times: 3, steps: [{start: primary}]}\n");
+  g_autoptr(Definition) d =
+      load_steps("  - together:\n    - [{stop: primary}]\n    - [{stop: standby}, {start: standby}]\n"
+                 "  - loop: {times: 3, steps: [{start: primary}]}\n");
   g_assert_cmpuint(step(d, 0)->together.n, ==, 2);
   g_assert_cmpuint(step(d, 0)->together.lanes[1].n, ==, 2);
   g_assert_cmpuint(step(d, 1)->loop.times, ==, 3);
   g_assert_cmpint(step(d, 1)->loop.steps.v[0].verb, ==, VERB_START);
 }
 
-/* ---- Constants ---------------------------------------------------------------------------------------------------- */
+/* ---- Constants --------------------------------------------------------------------------------------------------- */
 
 static void a_matrix_makes_tests(void) {
-  g_autoptr(Definition) d = load_text("vars: {limit: 5s}\ntests:\n- name: t\n  matrix: {mode: [on, off], case: [{name: x, n: 2}, {n: 3}]}\n"
-                                      "  vars: {both: '{{var mode}}{{var case.n}}'}\n"
-                                      "  servers: [{name: 's{{var case.n}}', engine: postgresql}]\n"
-                                      "  steps:\n  - {on: 's{{var case.n}}', exec: '{{var both}}', timeout: '{{var limit}}', times: '{{var case.n}}'}\n");
+  g_autoptr(Definition) d =
+      load_text("vars: {limit: 5s}\ntests:\n- name: t\n  matrix: {mode: [on, off], case: [{name: x, n: 2}, {n: 3}]}\n"
+                "  vars: {both: '{{var mode}}{{var case.n}}'}\n"
+                "  servers: [{name: 's{{var case.n}}', engine: postgresql}]\n"
+                "  steps:\n  - {on: 's{{var case.n}}', exec: '{{var both}}', timeout: '{{var limit}}', times: '{{var "
+                "case.n}}'}\n");
   g_assert_cmpuint(definition_n_tests(d), ==, 4);
   g_assert_cmpstr(definition_test(d, 0)->name, ==, "t [mode=on, case=x]");
   g_assert_cmpstr(definition_test(d, 1)->name, ==, "t [mode=on, case=#2]");
@@ -248,9 +262,11 @@ static void a_matrix_makes_tests(void) {
 }
 
 static void list_constants_are_spliced(void) {
-  g_autoptr(Definition) d = load_text("vars: {all: [a, b], more: ['{{var all}}', c], row: [[1], [2]]}\ntests:\n- name: t\n  tags: [x, '{{var more}}', y]\n"
-                                      "  servers: ['{{var list}}']\n  vars: {list: [{name: a, engine: postgresql}, {name: b, engine: postgresql}]}\n"
-                                      "  steps:\n  - {on: '{{var all}}', exec: A}\n  - {on: a, query: B, result: {rows: ['{{var row}}', [3]]}}\n");
+  g_autoptr(Definition) d = load_text(
+      "vars: {all: [a, b], more: ['{{var all}}', c], row: [[1], [2]]}\ntests:\n- name: t\n  tags: [x, '{{var more}}', "
+      "y]\n"
+      "  servers: ['{{var list}}']\n  vars: {list: [{name: a, engine: postgresql}, {name: b, engine: postgresql}]}\n"
+      "  steps:\n  - {on: '{{var all}}', exec: A}\n  - {on: a, query: B, result: {rows: ['{{var row}}', [3]]}}\n");
   const Test *test = definition_test(d, 0);
   g_assert_cmpuint(test->tags.n, ==, 5);
   g_assert_cmpstr(test->tags.v[3].s, ==, "c");
@@ -261,8 +277,10 @@ static void list_constants_are_spliced(void) {
 
 /* A constant keeps what it was: a plain null is NULL wherever it is used. */
 static void constants_keep_their_types(void) {
-  g_autoptr(Definition) d = load_text("vars: {nothing: null, yes: true, quoted: 'true'}\ntests:\n- name: t\n  servers: [{name: a, engine: postgresql, start: '{{var yes}}'}]\n"
-                                      "  steps:\n  - {on: a, query: B, result: {rows: [['{{var nothing}}', '{{var yes}}', '{{var quoted}}']]}}\n");
+  g_autoptr(Definition) d = load_text(
+      "vars: {nothing: null, yes: true, quoted: 'true'}\ntests:\n- name: t\n  servers: [{name: a, engine: postgresql, "
+      "start: '{{var yes}}'}]\n"
+      "  steps:\n  - {on: a, query: B, result: {rows: [['{{var nothing}}', '{{var yes}}', '{{var quoted}}']]}}\n");
   const Row *row = &entry(d, 0)->result->either[0].v[0];
   g_assert_cmpint(row->v[0].kind, ==, CELL_NULL);
   g_assert_cmpint(row->v[1].kind, ==, CELL_BOOL);
@@ -270,10 +288,12 @@ static void constants_keep_their_types(void) {
 }
 
 static void calls_are_expanded(void) {
-  g_autoptr(Definition) d = load_text("procedures:\n  fill: {params: [node, tables], steps: [{for_each: {var: t, in: '{{var tables}}', steps: [{on: '{{var node}}', exec: 'I {{var t}}'}]}}]}\n"
-                                      "  nop: [{start: a}]\n"
-                                      "tests:\n- name: t\n  servers: [{name: a, engine: postgresql}]\n  vars: {node: b, who: a}\n"
-                                      "  steps:\n  - call: {procedure: fill, with: {node: '{{var who}}', tables: [x, y]}}\n  - call: nop\n");
+  g_autoptr(Definition) d =
+      load_text("procedures:\n  fill: {params: [node, tables], steps: [{for_each: {var: t, in: '{{var tables}}', "
+                "steps: [{on: '{{var node}}', exec: 'I {{var t}}'}]}}]}\n"
+                "  nop: [{start: a}]\n"
+                "tests:\n- name: t\n  servers: [{name: a, engine: postgresql}]\n  vars: {node: b, who: a}\n"
+                "  steps:\n  - call: {procedure: fill, with: {node: '{{var who}}', tables: [x, y]}}\n  - call: nop\n");
   const Step *call = step(d, 0);
   g_assert_cmpint(call->verb, ==, VERB_GROUP);
   g_assert_cmpstr(call->group.label, ==, "procedure 'fill'");
@@ -288,9 +308,12 @@ static void calls_are_expanded(void) {
 }
 
 static void conditions_on_constants_leave_steps_out(void) {
-  g_autoptr(Definition) d = load_text("tests:\n- name: t\n  matrix: {mode: [sync, async]}\n  servers: [{name: a, engine: postgresql}]\n  vars: {flag: false}\n"
-                                      "  steps:\n  - {when: '{{var mode}} == sync', on: a, exec: A}\n  - {when: mode != sync, on: a, exec: B}\n"
-                                      "  - {when: '{{var flag}}', on: a, exec: C}\n  - {when: a is running, on: a, exec: D}\n  - {when: true, on: a, exec: E}\n");
+  g_autoptr(Definition) d = load_text(
+      "tests:\n- name: t\n  matrix: {mode: [sync, async]}\n  servers: [{name: a, engine: postgresql}]\n  vars: {flag: "
+      "false}\n"
+      "  steps:\n  - {when: '{{var mode}} == sync', on: a, exec: A}\n  - {when: mode != sync, on: a, exec: B}\n"
+      "  - {when: '{{var flag}}', on: a, exec: C}\n  - {when: a is running, on: a, exec: D}\n  - {when: true, on: a, "
+      "exec: E}\n");
   static const char *const SQL[2][3] = {{"A", "D", "E"}, {"B", "D", "E"}};
   for (guint t = 0; t < 2; t++) {
     const Test *test = definition_test(d, t);
@@ -301,15 +324,21 @@ static void conditions_on_constants_leave_steps_out(void) {
   }
 }
 
-/* ---- Servers ------------------------------------------------------------------------------------------------------ */
+/* ---- Servers ----------------------------------------------------------------------------------------------------- */
 
 static void servers_have_all_their_words(void) {
-  g_autoptr(Definition) d = load_text("tests:\n- name: t\n  servers:\n  - name: a\n    engine: postgresql\n    bindir: /x\n    settings: {a: 1, b: null}\n"
-                                      "    with_files: {name: x/y, contents: 'p={{port a}}', mode: 0600, append: true}\n    cluster: c\n    ports: rest\n"
-                                      "    create_args: --x\n    prepare: [[a, b], {run: c, cwd: d}]\n    init: [A; B, {exec: C}]\n    args: [-x, '{{port a.rest}}']\n"
-                                      "    envs: [A=b=c, 'D={{port a}}']\n    dynamic_port: p\n    start: false\n    debug_port: 40000\n    debugger: gdbserver\n"
-                                      "    log_matches: a\n    log_not_matches: [b, c]\n    error_matches: d\n    allow_log: e\n    user: u\n    tls: verify\n    ca: /ca\n"
-                                      "    stop: [INT, {signal: QUIT, within: 2s}]\n    ready: {log: ready, within: 3s}\n");
+  g_autoptr(Definition) d =
+      load_text("tests:\n- name: t\n  servers:\n  - name: a\n    engine: postgresql\n    bindir: /x\n    settings: {a: "
+                "1, b: null}\n"
+                "    with_files: {name: x/y, contents: 'p={{port a}}', mode: 0600, append: true}\n    cluster: c\n    "
+                "ports: rest\n"
+                "    create_args: --x\n    prepare: [[a, b], {run: c, cwd: d}]\n    init: [A; B, {exec: C}]\n    args: "
+                "[-x, '{{port a.rest}}']\n"
+                "    envs: [A=b=c, 'D={{port a}}']\n    dynamic_port: p\n    start: false\n    debug_port: 40000\n    "
+                "debugger: gdbserver\n"
+                "    log_matches: a\n    log_not_matches: [b, c]\n    error_matches: d\n    allow_log: e\n    user: "
+                "u\n    tls: verify\n    ca: /ca\n"
+                "    stop: [INT, {signal: QUIT, within: 2s}]\n    ready: {log: ready, within: 3s}\n");
   const Server *a = &definition_test(d, 0)->servers[0];
   g_assert_cmpuint(a->settings.n, ==, 2);
   g_assert_cmpint(a->files.v[0].mode, ==, 0600);
@@ -339,8 +368,9 @@ static void servers_have_all_their_words(void) {
 }
 
 static void servers_may_do_without_a_profile(void) {
-  g_autoptr(Definition) d = load_text("tests:\n- name: t\n  servers:\n  - {name: a, command: [nc, -l, '{{port a}}'], ready: {tcp: '{{port a}}'}}\n"
-                                      "  - {name: b, engine: postgresql, external: {host: 127.0.0.1, port: 5432}}\n");
+  g_autoptr(Definition) d = load_text(
+      "tests:\n- name: t\n  servers:\n  - {name: a, command: [nc, -l, '{{port a}}'], ready: {tcp: '{{port a}}'}}\n"
+      "  - {name: b, engine: postgresql, external: {host: 127.0.0.1, port: 5432}}\n");
   const Server *a = &definition_test(d, 0)->servers[0], *b = &definition_test(d, 0)->servers[1];
   g_assert_cmpstr(a->engine->name, ==, "");
   g_assert_cmpint(a->engine->client, ==, CLIENT_NONE);
@@ -353,11 +383,16 @@ static void servers_may_do_without_a_profile(void) {
 }
 
 static void a_definition_may_bring_its_engine(void) {
-  g_autoptr(Definition) d = load_text("engines:\n  mine:\n    client: mysql\n    programs: {search: [PATH, /x], need: y}\n    user: me\n    create: [make, it]\n"
-                                      "    settings_file: {path: my.cnf, form: ini, section: mysqld}\n    command: [y]\n    ready: session\n    stop: TERM\n"
-                                      "    stop_modes: {fast: INT}\n    reload: HUP\n    role: SELECT 1\n    position: SELECT 2\n    hold_port: false\n"
-                                      "    recipes: {clone: [{when: primary is running, run: [copy, '{{port \"primary\"}}']}], promote: [{on: self, exec: P}]}\n"
-                                      "tests:\n- name: t\n  servers: [{name: a, engine: mine}, {name: b, engine: mine, replica_of: a}]\n  steps: [{promote: b}]\n");
+  g_autoptr(Definition) d = load_text(
+      "engines:\n  mine:\n    client: mysql\n    programs: {search: [PATH, /x], need: y}\n    user: me\n    create: "
+      "[make, it]\n"
+      "    settings_file: {path: my.cnf, form: ini, section: mysqld}\n    command: [y]\n    ready: session\n    stop: "
+      "TERM\n"
+      "    stop_modes: {fast: INT}\n    reload: HUP\n    role: SELECT 1\n    position: SELECT 2\n    hold_port: false\n"
+      "    recipes: {clone: [{when: primary is running, run: [copy, '{{port \"primary\"}}']}], promote: [{on: self, "
+      "exec: P}]}\n"
+      "tests:\n- name: t\n  servers: [{name: a, engine: mine}, {name: b, engine: mine, replica_of: a}]\n  steps: "
+      "[{promote: b}]\n");
   const Engine *e = definition_test(d, 0)->servers[0].engine;
   g_assert_true(e == definition_test(d, 0)->servers[1].engine);
   g_assert_cmpint(e->client, ==, CLIENT_MYSQL);
@@ -391,9 +426,11 @@ static void every_shipped_engine_is_right(void) {
 }
 
 static void tests_have_their_words(void) {
-  g_autoptr(Definition) d = load_text("parallel: false\ntests:\n- name: t\n  tags: [a, b]\n  skip: because\n  timeout: 2m\n  exclusive: true\n"
-                                      "  needs: {programs: x, files: [/y], root: true, postgresql: '>= 17'}\n  servers: [{name: a, engine: postgresql}]\n"
-                                      "  steps: [{start: a}]\n  finally: [{stop: a}]\n");
+  g_autoptr(Definition) d = load_text(
+      "parallel: false\ntests:\n- name: t\n  tags: [a, b]\n  skip: because\n  timeout: 2m\n  exclusive: true\n"
+      "  needs: {programs: x, files: [/y], root: true, postgresql: '>= 17'}\n  servers: [{name: a, engine: "
+      "postgresql}]\n"
+      "  steps: [{start: a}]\n  finally: [{stop: a}]\n");
   const Test *t = definition_test(d, 0);
   g_assert_false(t->parallel);
   g_assert_cmpuint(t->tags.n, ==, 2);
@@ -405,9 +442,11 @@ static void tests_have_their_words(void) {
   g_assert_cmpuint(t->finally.n, ==, 1);
 }
 
-/* ---- Files -------------------------------------------------------------------------------------------------------- */
+/* ---- Files ------------------------------------------------------------------------------------------------------- */
 
-typedef struct Dir { char *path; } Dir;
+typedef struct Dir {
+  char *path;
+} Dir;
 
 static void put_file(const Dir *dir, const char *name, const char *text) {
   g_autofree char *path = g_build_filename(dir->path, name, NULL), *parent = g_path_get_dirname(path);
@@ -445,10 +484,13 @@ static void dir_tear_down(Dir *dir, gconstpointer data) {
 }
 
 static void includes_bring_their_parts(Dir *dir, gconstpointer data) {
-  put_file(dir, "a.yaml", "include: [sub/b.yaml, sub/c.yaml]\ntests:\n- name: t\n  topology: pair\n"
-                          "  servers: [{name: b, settings: {y: 2}}, {name: c, engine: mine}]\n  steps: [{call: p}, {stop: [c, b]}]\n");
+  put_file(dir, "a.yaml",
+           "include: [sub/b.yaml, sub/c.yaml]\ntests:\n- name: t\n  topology: pair\n"
+           "  servers: [{name: b, settings: {y: 2}}, {name: c, engine: mine}]\n  steps: [{call: p}, {stop: [c, b]}]\n");
   put_file(dir, "sub/b.yaml", "include: ../d.yaml\nprocedures: {p: [{start: a}]}\n");
-  put_file(dir, "sub/c.yaml", "include: ../d.yaml\ntopologies:\n  pair: [{name: a, engine: mine}, {name: b, engine: mine, settings: {x: 1, y: 1}, start: false}]\n");
+  put_file(dir, "sub/c.yaml",
+           "include: ../d.yaml\ntopologies:\n  pair: [{name: a, engine: mine}, {name: b, engine: mine, settings: {x: "
+           "1, y: 1}, start: false}]\n");
   put_file(dir, "d.yaml", "engines: {mine: {command: [x], settings_file: {path: f, form: conf}}}\n");
   g_autoptr(Definition) d = load_in(dir, "a.yaml");
   const Test *t = definition_test(d, 0);
@@ -467,8 +509,10 @@ static void sources_are_found_and_read(Dir *dir, gconstpointer data) {
   put_file(dir, "gen/x.txt", "generated");
   g_autofree char *gen = g_build_filename(dir->path, "gen", NULL);
   g_setenv("TESTGENDIR", gen, TRUE);
-  put_file(dir, "a.yaml", "tests:\n- name: t\n  servers:\n  - name: a\n    engine: postgresql\n    with_files:\n"
-                          "    - {name: x, source_path: beside.txt}\n    - {name: y, source_path: below.txt}\n    - {name: z, source_path: $TESTGENDIR/x.txt}\n");
+  put_file(dir, "a.yaml",
+           "tests:\n- name: t\n  servers:\n  - name: a\n    engine: postgresql\n    with_files:\n"
+           "    - {name: x, source_path: beside.txt}\n    - {name: y, source_path: below.txt}\n    - {name: z, "
+           "source_path: $TESTGENDIR/x.txt}\n");
   g_autoptr(Definition) d = load_in(dir, "a.yaml");
   g_unsetenv("TESTGENDIR");
   const WithFiles *files = &definition_test(d, 0)->servers[0].files;
@@ -480,7 +524,9 @@ static void sources_are_found_and_read(Dir *dir, gconstpointer data) {
 
 static void csv_files_become_rows(Dir *dir, gconstpointer data) {
   put_file(dir, "r.csv", "1,\"a,b\",\n2,\"x\n\"\"y\"\"\",\\N\r\n3,\"\",\"\\N\"");
-  put_file(dir, "a.yaml", "tests:\n- name: t\n  servers: [{name: a, engine: postgresql}]\n  steps: [{on: a, query: A, result: {columns: [a, b, c], rows_file: r.csv}}]\n");
+  put_file(dir, "a.yaml",
+           "tests:\n- name: t\n  servers: [{name: a, engine: postgresql}]\n  steps: [{on: a, query: A, result: "
+           "{columns: [a, b, c], rows_file: r.csv}}]\n");
   g_autoptr(Definition) d = load_in(dir, "a.yaml");
   const Rows *rows = &entry(d, 0)->result->either[0];
   g_assert_cmpuint(rows->n, ==, 3);
@@ -495,7 +541,8 @@ static void csv_files_become_rows(Dir *dir, gconstpointer data) {
 }
 
 static void what_is_no_file_is_refused(Dir *dir, gconstpointer data) {
-  g_autofree char *fifo = g_build_filename(dir->path, "fifo", NULL), *expected = g_strdup_printf("%s: read '%s': not a regular file\n", fifo, fifo);
+  g_autofree char *fifo = g_build_filename(dir->path, "fifo", NULL),
+                  *expected = g_strdup_printf("%s: read '%s': not a regular file\n", fifo, fifo);
   g_assert_cmpint(mkfifo(fifo, 0600), ==, 0);
   g_autoptr(Definition) d = definition_load(fifo, NULL);
   g_assert_cmpuint(definition_n_errors(d), ==, 1);
@@ -503,7 +550,7 @@ static void what_is_no_file_is_refused(Dir *dir, gconstpointer data) {
   g_assert_cmpstr(said, ==, expected);
 }
 
-/* ---- Dolt's dialect ----------------------------------------------------------------------------------------------- */
+/* ---- Dolt's dialect ---------------------------------------------------------------------------------------------- */
 
 static const char DOLT[] =
     "parallel: true\n"
@@ -514,7 +561,8 @@ static const char DOLT[] =
     "  - name: many\n"
     "    with_files: [{name: top.txt, contents: t}]\n"
     "    repos:\n"
-    "    - {name: one, with_files: [{name: f, contents: 'x {{get_port \"p\"}}'}], with_remotes: [{name: origin, url: 'file://{{get_tempdir \"d\"}}'}]}\n"
+    "    - {name: one, with_files: [{name: f, contents: 'x {{get_port \"p\"}}'}], with_remotes: [{name: origin, url: "
+    "'file://{{get_tempdir \"d\"}}'}]}\n"
     "    - {name: two}\n"
     "    server: {args: [-c], port: 3310}\n"
     "  repos:\n"
@@ -641,7 +689,7 @@ static void dolt_files_run_one_after_the_other(void) {
   g_assert_false(definition_test(d, 0)->parallel);
 }
 
-/* ---- Robustness --------------------------------------------------------------------------------------------------- */
+/* ---- Robustness -------------------------------------------------------------------------------------------------- */
 
 static void load_any(const char *bytes, gsize len) {
   g_autoptr(Definition) d = definition_load_bytes("test.yaml", bytes, len, NULL);
@@ -672,12 +720,16 @@ static void mutated_definitions_do_no_harm(gconstpointer data) {
 static const char SERVERS[] =
     "vars: {list: [a, b], map: {x: {y: 1}}}\n"
     "procedures: {p: {params: [n], steps: [{on: '{{var n}}', exec: E}, {call: {procedure: q}}]}, q: [{start: a}]}\n"
-    "topologies: {two: [{name: a, engine: postgresql, settings: &s {x: 1}}, {name: b, engine: postgresql, replica_of: a, settings: {<<: *s, y: 2}}]}\n"
-    "tests:\n- name: t\n  topology: two\n  matrix: {m: [1, 2]}\n  servers: [{name: b, settings: {z: '{{port a}}'}}]\n  steps:\n"
-    "  - {on: '{{var list}}', query: 'S {{port (var m)}}', within: 5s, result: {rows: {or: [[[1, null]], [[{re: a.b}, {approx: [1, 2]}]]]}}}\n"
+    "topologies: {two: [{name: a, engine: postgresql, settings: &s {x: 1}}, {name: b, engine: postgresql, replica_of: "
+    "a, settings: {<<: *s, y: 2}}]}\n"
+    "tests:\n- name: t\n  topology: two\n  matrix: {m: [1, 2]}\n  servers: [{name: b, settings: {z: '{{port a}}'}}]\n  "
+    "steps:\n"
+    "  - {on: '{{var list}}', query: 'S {{port (var m)}}', within: 5s, result: {rows: {or: [[[1, null]], [[{re: a.b}, "
+    "{approx: [1, 2]}]]]}}}\n"
     "  - call: {procedure: p, with: {n: a}}\n  - for_each: {var: i, in: '{{var list}}', steps: [{stop: '{{var i}}'}]}\n"
     "  - together: [[{log: {server: a, matches: 'x(y)', capture: {v: 1}}}], [{kill: b}]]\n"
-    "  - {on: a, session: s, queries: [{query: A, capture: c}, {exec: '{{var c}}', error_code: [1, ok]}]}\n  - close: s\n";
+    "  - {on: a, session: s, queries: [{query: A, capture: c}, {exec: '{{var c}}', error_code: [1, ok]}]}\n  - close: "
+    "s\n";
 
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);

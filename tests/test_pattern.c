@@ -10,7 +10,10 @@ static PatternResult search(PatternFlavour flavour, const char *pattern, const c
   return pattern_search(p, subject, len, 0, NULL, NULL, NULL);
 }
 
-typedef struct Case { const char *pattern, *subject; bool matches; } Case;
+typedef struct Case {
+  const char *pattern, *subject;
+  bool matches;
+} Case;
 
 static void assert_all(PatternFlavour flavour, const Case *cases, guint n) {
   for (guint i = 0; i < n; i++) {
@@ -21,9 +24,9 @@ static void assert_all(PatternFlavour flavour, const Case *cases, guint n) {
 }
 
 static void patterns_are_searches(void) {
-  static const Case CASES[] = {
-      {"b", "abc", true}, {"^b", "abc", false}, {"^abc$", "abc", true}, {"", "", true}, {"x", "", false},
-      {"caf.$", "café", true}, {"(?i)É", "é", true}, {"\\d+", "a1", true}};
+  static const Case CASES[] = {{"b", "abc", true},   {"^b", "abc", false}, {"^abc$", "abc", true},
+                               {"", "", true},       {"x", "", false},     {"caf.$", "café", true},
+                               {"(?i)É", "é", true}, {"\\d+", "a1", true}};
   assert_all(PATTERN_LINES, CASES, G_N_ELEMENTS(CASES));
 }
 
@@ -34,22 +37,32 @@ static void dollar_is_the_very_end(void) {
 }
 
 static void blocks_have_lines(void) {
-  static const Case CASES[] = {{"^b$", "a\nb\nc", true}, {"^b$", "abc", false}, {"a\nb", "a\nb", true},
-                               {"a.b", "a\nb", false}, {"(?s)a.b", "a\nb", true}};
+  static const Case CASES[] = {{"^b$", "a\nb\nc", true},
+                               {"^b$", "abc", false},
+                               {"a\nb", "a\nb", true},
+                               {"a.b", "a\nb", false},
+                               {"(?s)a.b", "a\nb", true}};
   assert_all(PATTERN_BLOCK, CASES, G_N_ELEMENTS(CASES));
 }
 
 /* Each of these was taken from the documented syntax of Go's regexp. */
 static void re2_decides_as_go_would(void) {
-  static const Case CASES[] = {
-      {"^b", "a\nb", false},        {"(?m)^b$", "a\nb\nc", true}, {"(?m)^$", "a\n", true},   {"a.b", "a\nb", false},
-      {"(?s)a.b", "a\nb", true},    {"\\s", "\v", false},         {"[\\s]", "\v", false},    {"\\S", "\v", true},
-      {"[\\S]", "\v", true},        {"\\v", "\v", true},          {"\\v", "\n", false},      {"[\\v]", "\r", false},
-      {"[[:space:]]", "\v", true},  {"\\Qa.b\\E", "a.b", true},   {"\\Qa.b\\E", "axb", false}, {"\\Qa\\sb", "a\\sb", true},
-      {"(?P<n>a)b", "ab", true},    {"\\pL", "é", true},          {"\\p{Greek}", "a", false}, {"\\PL", "1", true},
-      {"[^]]", "]", false},         {"[]]", "]", true},           {"\\x{41}", "A", true},    {"\\101", "A", true},
-      {"a{,2}", "a{,2}", true},     {"(?i)ABC", "abc", true},     {"(?U)a+", "aa", true},    {"\\bfoo\\b", "a foo b", true},
-      {"\\w", "é", false},          {"\\d", "٣", false},          {"a|b", "b", true},        {"\\Aa\\z", "a", true}};
+  static const Case CASES[] = {{"^b", "a\nb", false},       {"(?m)^b$", "a\nb\nc", true},
+                               {"(?m)^$", "a\n", true},     {"a.b", "a\nb", false},
+                               {"(?s)a.b", "a\nb", true},   {"\\s", "\v", false},
+                               {"[\\s]", "\v", false},      {"\\S", "\v", true},
+                               {"[\\S]", "\v", true},       {"\\v", "\v", true},
+                               {"\\v", "\n", false},        {"[\\v]", "\r", false},
+                               {"[[:space:]]", "\v", true}, {"\\Qa.b\\E", "a.b", true},
+                               {"\\Qa.b\\E", "axb", false}, {"\\Qa\\sb", "a\\sb", true},
+                               {"(?P<n>a)b", "ab", true},   {"\\pL", "é", true},
+                               {"\\p{Greek}", "a", false},  {"\\PL", "1", true},
+                               {"[^]]", "]", false},        {"[]]", "]", true},
+                               {"\\x{41}", "A", true},      {"\\101", "A", true},
+                               {"a{,2}", "a{,2}", true},    {"(?i)ABC", "abc", true},
+                               {"(?U)a+", "aa", true},      {"\\bfoo\\b", "a foo b", true},
+                               {"\\w", "é", false},         {"\\d", "٣", false},
+                               {"a|b", "b", true},          {"\\Aa\\z", "a", true}};
   assert_all(PATTERN_RE2, CASES, G_N_ELEMENTS(CASES));
 }
 
@@ -90,9 +103,21 @@ static void the_same_words_are_known_to_ours(void) {
 }
 
 static void bad_utf8_does_no_harm(void) {
-  g_assert_cmpint(search(PATTERN_LINES, "b", "a\xff\xfe" "b", 4), ==, PATTERN_YES);
-  g_assert_cmpint(search(PATTERN_LINES, "^a.b$", "a\xff" "b", 3), ==, PATTERN_NO);
-  g_assert_cmpint(search(PATTERN_RE2, "b\\z", "\xc3" "b", 2), ==, PATTERN_YES);
+  g_assert_cmpint(search(PATTERN_LINES, "b",
+                         "a\xff\xfe"
+                         "b",
+                         4),
+                  ==, PATTERN_YES);
+  g_assert_cmpint(search(PATTERN_LINES, "^a.b$",
+                         "a\xff"
+                         "b",
+                         3),
+                  ==, PATTERN_NO);
+  g_assert_cmpint(search(PATTERN_RE2, "b\\z",
+                         "\xc3"
+                         "b",
+                         2),
+                  ==, PATTERN_YES);
 }
 
 static void nul_bytes_are_bytes(void) {

@@ -88,8 +88,8 @@ static void quotes_may_be_escaped_as_yaml_leaves_them(void) {
 }
 
 static void every_call_is_known(void) {
-  static const char *const NAMES[] = {"get_port", "get_tempdir", "port", "host", "conninfo", "dir",
-                                      "data", "socket", "link", "program", "var"};
+  static const char *const NAMES[] = {"get_port", "get_tempdir", "port", "host",    "conninfo", "dir",
+                                      "data",     "socket",      "link", "program", "var"};
   for (guint i = 0; i < G_N_ELEMENTS(NAMES); i++) {
     g_autofree char *written = g_strdup_printf("{{%s zz}}", NAMES[i]), *expected = g_strdup_printf("%s(zz)", NAMES[i]);
     assert_renders(written, 1, expected);
@@ -167,7 +167,8 @@ static void raw_shows_calls_as_written(void) {
 
 static void a_single_variable_is_recognised(void) {
   static const char *const YES[] = {"{{var x}}", "{{ var \"x\" }}"};
-  static const char *const NO[] = {"{{var x}} ", "a{{var x}}", "{{port x}}", "{{var (var x)}}", "x", "", "{{var x}}{{var x}}"};
+  static const char *const NO[] = {"{{var x}} ", "a{{var x}}", "{{port x}}",        "{{var (var x)}}",
+                                   "x",          "",           "{{var x}}{{var x}}"};
   for (guint i = 0; i < G_N_ELEMENTS(YES); i++) {
     g_autofree char *name = template_single_var(YES[i], strlen(YES[i]));
     g_assert_cmpstr(name, ==, "x");

@@ -47,7 +47,8 @@ static void assert_refused(const Tree *tree, int line, int col, const char *what
 
 /* `on` is a key and `no` a string; only null, ~, nothing, true and false are more than text. */
 static void scalars_are_typed_as_yaml_1_2_says(void) {
-  g_autoptr(Tree) t = tree_of("on: no\nn: ~\nm: null\ne:\nq: 'null'\nt: true\nu: 'true'\nyes: off\nz: 0777\nf: 1e3\nN: NULL\n");
+  g_autoptr(Tree) t =
+      tree_of("on: no\nn: ~\nm: null\ne:\nq: 'null'\nt: true\nu: 'true'\nyes: off\nz: 0777\nf: 1e3\nN: NULL\n");
   bool value = false;
   g_assert_cmpstr(scalar(t, "on")->text, ==, "no");
   g_assert_false(node_is_bool(scalar(t, "on"), &value));
@@ -100,15 +101,18 @@ static void carriage_returns_end_lines(void) {
 }
 
 static void byte_order_marks_and_utf_16_are_read(void) {
-  g_autoptr(Tree) bom = tree_of("\xEF\xBB\xBF" "a: b\n");
+  g_autoptr(Tree) bom = tree_of("\xEF\xBB\xBF"
+                                "a: b\n");
   g_assert_cmpstr(scalar(bom, "a")->text, ==, "b");
-  g_autoptr(Tree) le = tree_of_bytes("\xFF\xFE" "a\0:\0 \0\xE9\0\n\0", 12);
+  g_autoptr(Tree) le = tree_of_bytes("\xFF\xFE"
+                                     "a\0:\0 \0\xE9\0\n\0",
+                                     12);
   g_assert_cmpstr(scalar(le, "a")->text, ==, "é");
   g_autoptr(Tree) be = tree_of_bytes("\xFE\xFF\0a\0:\0 \0b\0\n", 12);
   g_assert_cmpstr(scalar(be, "a")->text, ==, "b");
 }
 
-/* ---- Aliases and merges ------------------------------------------------------------------------------------------- */
+/* ---- Aliases and merges ------------------------------------------------------------------------------------------ */
 
 static void aliases_share_their_node(void) {
   g_autoptr(Tree) t = tree_of("a: &x [1, 2]\nb: *x\n");
@@ -162,7 +166,7 @@ static void expansion_is_bounded_to_ten_times(void) {
   assert_refused(wrong, 1, 1, "aliases make the file more than 10 times as big as it is written");
 }
 
-/* ---- Hostile files ------------------------------------------------------------------------------------------------ */
+/* ---- Hostile files ----------------------------------------------------------------------------------------------- */
 
 static double seconds_for(const GString *text, const char *what) {
   gint64 begin = g_get_monotonic_time();
@@ -224,8 +228,8 @@ static void many_keys_are_quick(void) {
 static void laughs_are_refused_at_once(void) {
   g_autoptr(GString) text = g_string_new("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
   for (guint i = 1; i < 40; i++)
-    g_string_append_printf(text, "a%u: &a%u [*a%u, *a%u, *a%u, *a%u, *a%u, *a%u, *a%u, *a%u, *a%u]\n", i, i, i - 1, i - 1,
-                           i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1);
+    g_string_append_printf(text, "a%u: &a%u [*a%u, *a%u, *a%u, *a%u, *a%u, *a%u, *a%u, *a%u, *a%u]\n", i, i, i - 1,
+                           i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1);
   g_assert_cmpfloat(seconds_for(text, "aliases make the file too big: more than 1000000 nodes"), <, 0.5);
 }
 

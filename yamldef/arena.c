@@ -65,7 +65,9 @@ char *arena_bytes(Arena *arena, const char *bytes, gsize len) {
   return to;
 }
 
-char *arena_string(Arena *arena, const char *text) { return text == NULL ? NULL : arena_bytes(arena, text, strlen(text)); }
+char *arena_string(Arena *arena, const char *text) {
+  return text == NULL ? NULL : arena_bytes(arena, text, strlen(text));
+}
 
 char *arena_printf(Arena *arena, const char *format, ...) {
   va_list words;

@@ -34,7 +34,7 @@ const char *engine_title(Loader *l, const Engine *engine) {
   return *engine->name == '\0' ? "a server without engine" : arena_printf(l->arena, "the engine '%s'", engine->name);
 }
 
-/* ---- Servers ------------------------------------------------------------------------------------------------------ */
+/* ---- Servers ----------------------------------------------------------------------------------------------------- */
 
 static bool goes_round(const Test *test, const Server *from) {
   const Server *at = from;
@@ -69,9 +69,13 @@ static void check_server(Check *c, const Server *server) {
     complain(c->l, server->at, NULL, "an external server is not ours to make or start");
 }
 
-/* ---- Templates ---------------------------------------------------------------------------------------------------- */
+/* ---- Templates --------------------------------------------------------------------------------------------------- */
 
-typedef struct TextCheck { Check *c; const Note *note; GHashTable *captured; } TextCheck;
+typedef struct TextCheck {
+  Check *c;
+  const Note *note;
+  GHashTable *captured;
+} TextCheck;
 
 static void complain_at(TextCheck *t, const char *hint, const char *format, ...) G_GNUC_PRINTF(3, 4);
 static void complain_at(TextCheck *t, const char *hint, const char *format, ...) {
@@ -96,7 +100,8 @@ static void check_server_call(TextCheck *t, TemplateCall call, const char *name)
   static const char *const ROLES[] = {"self", "primary", "peer"};
   const char *dot = strrchr(name, '.');
   g_autofree char *base = call == CALL_PORT && dot != NULL && find_server(t->c->test, name) == NULL
-                              ? g_strndup(name, (gsize)(dot - name)) : g_strdup(name);
+                              ? g_strndup(name, (gsize)(dot - name))
+                              : g_strdup(name);
   const Server *server = find_server(t->c->test, base);
   for (guint i = 0; server == NULL && t->note->late && i < G_N_ELEMENTS(ROLES); i++)
     if (strcmp(base, ROLES[i]) == 0)
@@ -123,7 +128,8 @@ static void check_var(TextCheck *t, const char *name) {
   if (later && t->note->late)
     return; /* a server may start after the step that captures it */
   g_autofree char *hint = later ? NULL : did_you_mean(name, (const char *const *)names->pdata, names->len);
-  complain_at(t, hint, later ? "the variable '%s' is used before it is captured" : "no variable or constant is called '%s'",
+  complain_at(t, hint,
+              later ? "the variable '%s' is used before it is captured" : "no variable or constant is called '%s'",
               name);
 }
 
@@ -163,7 +169,7 @@ static void check_notes(Check *c) {
   }
 }
 
-/* ---- What nothing uses -------------------------------------------------------------------------------------------- */
+/* ---- What nothing uses ------------------------------------------------------------------------------------------- */
 
 static bool expects_something(const Server *server) {
   return server->log_matches.n > 0 || server->log_not_matches.n > 0 || server->has_error_matches ||

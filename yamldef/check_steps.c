@@ -4,7 +4,7 @@
 #include <signal.h>
 #include <string.h>
 
-/* ---- Servers in steps --------------------------------------------------------------------------------------------- */
+/* ---- Servers in steps -------------------------------------------------------------------------------------------- */
 
 static void use_servers(Check *c, const Names *names, void (*each)(Check *, const Server *, Name)) {
   for (guint i = 0; i < names->n; i++) {
@@ -36,9 +36,11 @@ static void check_target(Check *c, const Target *target) {
   use_servers(c, &target->servers, want_sql);
 }
 
-/* ---- SQL ---------------------------------------------------------------------------------------------------------- */
+/* ---- SQL --------------------------------------------------------------------------------------------------------- */
 
-static bool expects_error(const SqlEntry *entry) { return entry->error_match.text.raw != NULL || entry->error_code.n > 0; }
+static bool expects_error(const SqlEntry *entry) {
+  return entry->error_match.text.raw != NULL || entry->error_code.n > 0;
+}
 
 static bool error_may_fail_to_come(const SqlEntry *entry) {
   for (guint i = 0; i < entry->error_code.n; i++)
@@ -57,7 +59,8 @@ static void check_kind(Check *c, const SqlEntry *entry) {
   const char *key = result_key(entry);
   if (entry->sql.raw == NULL)
     return; /* that it has none was said */
-  bool asks = key != NULL || expects_error(entry) || entry->has_affected || entry->warnings.given || entry->notices.given;
+  bool asks =
+      key != NULL || expects_error(entry) || entry->has_affected || entry->warnings.given || entry->notices.given;
   if (entry->kind != SQL_QUERY && key != NULL)
     complain(c->l, entry->at, "make it a 'query'", "'%s' can never be checked: the result of '%s' does not count", key,
              WORDS[entry->kind]);
@@ -73,7 +76,8 @@ static void check_repeat(Check *c, const SqlEntry *entry, bool repeats) {
   static const char *const WORDS[] = {"query", "exec", "script"};
   if (entry->kind != SQL_QUERY && !expects_error(entry) && (repeats || entry->retry_attempts > 1))
     complain(c->l, entry->at, "wait with a 'query' step of its own",
-             "this %s would be repeated, though it may change things each time: it needs an expected error", WORDS[entry->kind]);
+             "this %s would be repeated, though it may change things each time: it needs an expected error",
+             WORDS[entry->kind]);
 }
 
 static void check_entry(Check *c, const Step *step, const SqlEntry *entry) {
@@ -143,15 +147,15 @@ static void check_close(Check *c, const CloseStep *close) {
 
 static void check_await(Check *c, const AwaitStep *await) {
   Name name = await->background;
-  if (name.s == NULL || (await->blocked ? g_hash_table_contains(c->backgrounds, name.s)
-                                        : g_hash_table_remove(c->backgrounds, name.s)))
+  if (name.s == NULL ||
+      (await->blocked ? g_hash_table_contains(c->backgrounds, name.s) : g_hash_table_remove(c->backgrounds, name.s)))
     return; /* `blocked` only looks: it is to be collected later */
   g_autoptr(GPtrArray) names = keys_of(c->backgrounds);
   g_autofree char *hint = did_you_mean(name.s, (const char *const *)names->pdata, names->len);
   complain(c->l, name.at, hint, "no background step called '%s' runs here", name.s);
 }
 
-/* ---- Lives -------------------------------------------------------------------------------------------------------- */
+/* ---- Lives ------------------------------------------------------------------------------------------------------- */
 
 static void want_ours(Check *c, const Server *server, Name name) {
   if (server->external)
@@ -230,13 +234,28 @@ static void check_life(Check *c, const Step *step) {
     complain(c->l, step->at, NULL, "'status' and 'signal' exclude each other: it can end in one way only");
 }
 
-/* ---- Replication and looking -------------------------------------------------------------------------------------- */
+/* ---- Replication and looking ------------------------------------------------------------------------------------- */
+
+static void check_stage(Check *c, const SyncStep *sync) {
+  static const char *const WORDS[] = {"applied", "flushed", "written"};
+  for (guint i = 0; i < sync->to.n; i++) {
+    const Server *to = use_server(c, sync->to.v[i]);
+    const Engine *engine = to == NULL ? NULL : to->engine;
+    if (engine == NULL || engine->client == CLIENT_NONE)
+      continue;
+    const Text *asked[] = {&engine->applied, &engine->flushed, &engine->written};
+    if (asked[sync->stage]->raw == NULL)
+      complain(c->l, sync->to.v[i].at, NULL, "%s cannot tell what is '%s'", engine_title(c->l, engine),
+               WORDS[sync->stage]);
+  }
+}
 
 static void check_sync(Check *c, const SyncStep *sync) {
   const Server *from = sync->from.s == NULL ? NULL : use_server(c, sync->from);
   use_servers(c, &sync->to, want_sql);
   if (from != NULL && from->engine->position.n == 0)
     complain(c->l, sync->from.at, NULL, "%s has no 'position' to wait for", engine_title(c->l, from->engine));
+  check_stage(c, sync);
   for (guint i = 0; from != NULL && i < sync->to.n; i++)
     if (strcmp(sync->to.v[i].s, sync->from.s) == 0)
       complain(c->l, sync->to.v[i].at, NULL, "'%s' cannot wait for itself", sync->from.s);
@@ -293,7 +312,7 @@ static void check_run(Check *c, const Step *step) {
     complain(c->l, step->at, NULL, "what is kept running has no exit or output to check yet");
 }
 
-/* ---- Flow --------------------------------------------------------------------------------------------------------- */
+/* ---- Flow -------------------------------------------------------------------------------------------------------- */
 
 static void check_modifiers(Check *c, const Step *step) {
   if (step->when.given)
@@ -361,7 +380,8 @@ void check_steps(Check *c, const Steps *steps) {
   bool ordered = false, outer = c->repeats;
   for (guint i = 0; i < steps->n; i++) {
     const Step *step = &steps->v[i];
-    bool grouped = step->verb == VERB_GROUP && step->group.label != NULL && g_str_has_prefix(step->group.label, "procedure");
+    bool grouped =
+        step->verb == VERB_GROUP && step->group.label != NULL && g_str_has_prefix(step->group.label, "procedure");
     enter(c->l, c->test->dolt ? "connection %u" : "step %u", step->number);
     if (grouped)
       enter(c->l, "%s", step->group.label);

@@ -73,7 +73,7 @@ static ConstantFound look_up(const char *name, const char **text, gsize *len, gp
   return CONSTANT_TEXT;
 }
 
-/* ---- Bounds ------------------------------------------------------------------------------------------------------- */
+/* ---- Bounds ------------------------------------------------------------------------------------------------------ */
 
 enum { MAX_STEPS = 100000, MAX_NESTED = 200, MAX_ITEMS = 1000000 };
 static const gsize MAX_MEMORY = (gsize)1 << 30;
@@ -95,7 +95,7 @@ bool has_room(Loader *l, Place at) {
   return false;
 }
 
-/* ---- Resolving ---------------------------------------------------------------------------------------------------- */
+/* ---- Resolving --------------------------------------------------------------------------------------------------- */
 
 const Node *resolve(Loader *l, const Node *node) {
   if (node->kind != NODE_SCALAR || l->scope == NULL)
@@ -166,7 +166,28 @@ const Node *const *items_of(Loader *l, const Node *node, guint *n) {
   return arena_copy(l->arena, items->pdata, items->len, sizeof(gpointer));
 }
 
-/* ---- Scalars ------------------------------------------------------------------------------------------------------ */
+/* ---- Calls that nearly are --------------------------------------------------------------------------------------- */
+
+/* `{{prot "x"}}` is literal text, as any `{{` that begins no call, and hardly ever meant so. */
+static void doubt_near_calls(Loader *l, const Node *node) {
+  g_autoptr(GPtrArray) names = g_ptr_array_new();
+  for (int call = CALL_GET_PORT; call <= CALL_EACH; call++)
+    g_ptr_array_add(names, (gpointer)(guintptr)template_call_name((TemplateCall)call));
+  const char *end = node->text + node->len;
+  for (const char *at = memmem(node->text, node->len, "{{", 2); at != NULL;
+       at = memmem(at, (gsize)(end - at), "{{", 2)) {
+    at += 2;
+    const char *word = at + strspn(at, " ");
+    gsize n = strspn(word, "abcdefghijklmnopqrstuvwxyz_");
+    bool argument = word[n] == ' ' && strspn(word + n, " ") < strcspn(word + n, "}");
+    g_autofree char *name = g_strndup(word, n);
+    g_autofree char *hint = argument ? did_you_mean(name, (const char *const *)names->pdata, names->len) : NULL;
+    if (hint != NULL && !g_ptr_array_find_with_equal_func(names, name, g_str_equal, NULL))
+      doubt(l, node->at, hint, "'{{%s' begins no call, so it is literal text", name);
+  }
+}
+
+/* ---- Scalars ----------------------------------------------------------------------------------------------------- */
 
 static void note_text(Loader *l, const Text *text) {
   if (text->n_parts == 0 || l->in_engine)
@@ -189,6 +210,8 @@ bool read_text(Loader *l, const Node *node, const char *what, Text *out) {
     *out = (Text){.at = node->at};
     return false;
   }
+  if (memmem(node->text, node->len, "{{", 2) != NULL)
+    doubt_near_calls(l, node);
   note_text(l, out);
   return true;
 }

@@ -6,7 +6,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-/* ---- Problems ----------------------------------------------------------------------------------------------------- */
+/* ---- Problems ---------------------------------------------------------------------------------------------------- */
 
 const char *where_now(Loader *l) {
   if (l->where->len == 0)
@@ -62,7 +62,7 @@ static void wrong_type(Loader *l, const Node *node, const char *what, const char
   complain(l, node->at, NULL, "'%s' must be %s, not %s", what, wanted, got);
 }
 
-/* ---- Scalars ------------------------------------------------------------------------------------------------------ */
+/* ---- Scalars ----------------------------------------------------------------------------------------------------- */
 
 bool read_name(Loader *l, const Node *node, const char *what, Name *out) {
   *out = (Name){read_constant(l, node, what), node->at};
@@ -86,16 +86,19 @@ bool read_count(Loader *l, const Node *node, const char *what, guint64 least, gu
     return false;
   if (g_ascii_string_to_unsigned(text, 10, least, most, out, NULL))
     return true;
-  g_autofree char *wanted = most > G_MAXINT32 ? g_strdup_printf("a whole number, %" G_GUINT64_FORMAT " or more", least)
-                                              : g_strdup_printf("a whole number from %" G_GUINT64_FORMAT
-                                                                " to %" G_GUINT64_FORMAT, least, most);
+  g_autofree char *wanted =
+      most > G_MAXINT32
+          ? g_strdup_printf("a whole number, %" G_GUINT64_FORMAT " or more", least)
+          : g_strdup_printf("a whole number from %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT, least, most);
   complain(l, node->at, NULL, "'%s' must be %s, not '%s'", what, wanted, text);
   return false;
 }
 
 static bool parse_duration(const char *text, gint64 *out) {
-  static const struct { const char *unit; double factor; } UNITS[] = {
-      {"us", 1}, {"ms", 1e3}, {"s", 1e6}, {"m", 60e6}, {"h", 3600e6}};
+  static const struct {
+    const char *unit;
+    double factor;
+  } UNITS[] = {{"us", 1}, {"ms", 1e3}, {"s", 1e6}, {"m", 60e6}, {"h", 3600e6}};
   char *end;
   if (!g_ascii_isdigit(*text))
     return false;
@@ -169,9 +172,12 @@ static void read_choice(Loader *l, const Node *node, const Word *word, void *fie
   complain(l, node->at, hint, "'%s' must be %s, not '%s'", word->key, all->str, text);
 }
 
-/* ---- Lists and mappings ------------------------------------------------------------------------------------------- */
+/* ---- Lists and mappings ------------------------------------------------------------------------------------------ */
 
-typedef struct AnyList { guint n; const void *v; } AnyList;
+typedef struct AnyList {
+  guint n;
+  const void *v;
+} AnyList;
 
 void set_list(Loader *l, void *field, const GArray *from, gsize item_size) {
   AnyList list = {from->len, arena_copy(l->arena, from->data, from->len, item_size)};
@@ -207,7 +213,8 @@ static const Node *cut_off_sql(const Node *map, const Node *key) {
   return NULL;
 }
 
-void unknown_key(Loader *l, const Node *map, const Node *key, const char *what, const char *const *candidates, guint n) {
+void unknown_key(Loader *l, const Node *map, const Node *key, const char *what, const char *const *candidates,
+                 guint n) {
   const Node *cut = cut_off_sql(map, key);
   g_autofree char *hint = NULL;
   if (cut != NULL)
@@ -277,7 +284,7 @@ static void read_pairs(Loader *l, const Node *node, const char *what, void *fiel
   set_list(l, field, list, sizeof(Pair));
 }
 
-/* ---- Environments: K=V --------------------------------------------------------------------------------------------- */
+/* ---- Environments: K=V ------------------------------------------------------------------------------------------- */
 
 static Text text_from(const char *raw, gsize len, Place at) { return (Text){.raw = raw, .len = len, .at = at}; }
 
@@ -349,7 +356,7 @@ static void read_env_texts(Loader *l, const Node *node, const char *what, void *
   set_list(l, field, list, sizeof(Text));
 }
 
-/* ---- Records ------------------------------------------------------------------------------------------------------ */
+/* ---- Records ----------------------------------------------------------------------------------------------------- */
 
 static const Node *as_map(Loader *l, const Node *node, const Vocabulary *vocabulary, const Word **obvious) {
   *obvious = NULL;
@@ -457,7 +464,7 @@ static void read_exit(Loader *l, const Node *node, RunStep *run) {
   }
 }
 
-/* ---- The table of types ------------------------------------------------------------------------------------------- */
+/* ---- The table of types ------------------------------------------------------------------------------------------ */
 
 static void read_number(Loader *l, const Node *node, const Word *word, void *field) {
   guint64 value;
@@ -480,8 +487,7 @@ static void read_number(Loader *l, const Node *node, const Word *word, void *fie
       memcpy(field, &status, sizeof status);
     }
     break;
-  default:
-    break;
+  default: break;
   }
 }
 

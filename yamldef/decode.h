@@ -12,8 +12,9 @@ void read_record(Loader *l, const Node *node, const Vocabulary *vocabulary, void
 /* One value into its field of *base. */
 void read_word(Loader *l, const Node *node, const Word *word, void *base);
 
-/* False, and a problem, unless it is a mapping; in an unknown key's message the words of all n vocabularies count. */
+/* False, and a problem that calls it `what`, unless it is a mapping. */
 bool want_map(Loader *l, const Node *node, const char *what);
+/* Says so, with the nearest candidate, or that a comma has cut off a text. */
 void unknown_key(Loader *l, const Node *map, const Node *key, const char *what, const char *const *candidates, guint n);
 /* Candidates for unknown_key(): const char *. */
 void add_words(GPtrArray *candidates, const Vocabulary *vocabulary);
@@ -69,6 +70,9 @@ const Engine *dolt_driver_engine(Loader *l);
 
 /* dolt.c */
 void read_dolt_test(Loader *l, const Node *node, Test *test);
+
+/* recipe.c: names in a profile's steps that are not self, primary or peer. */
+void check_recipe(Loader *l, const Steps *steps);
 
 /* check.c: all that is wrong with a whole test. */
 void check_test(Loader *l, const Test *test);

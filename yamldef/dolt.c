@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* ---- Small constant texts ----------------------------------------------------------------------------------------- */
+/* ---- Small constant texts ---------------------------------------------------------------------------------------- */
 
 static Text text_of(Loader *l, const char *text, Place at) {
   return (Text){.raw = arena_string(l->arena, text), .len = strlen(text), .at = at};
@@ -33,7 +33,7 @@ static Text prefixed(Loader *l, const char *prefix, const Text *text) {
   return out;
 }
 
-/* ---- Repos -------------------------------------------------------------------------------------------------------- */
+/* ---- Repos ------------------------------------------------------------------------------------------------------- */
 
 /* What is done in a repo's directory; `below` is NULL when that is the server's own. */
 static void add_repo_commands(Loader *l, const DoltRepo *repo, const char *below, GArray *setup, GArray *prepare) {
@@ -101,7 +101,8 @@ static void put_external(const DoltExternal *from, Server *to) {
 }
 
 static void add_repo(Loader *l, const DoltRepo *repo, GArray *servers) {
-  g_autoptr(GArray) setup = g_array_new(FALSE, TRUE, sizeof(Command)), prepare = g_array_new(FALSE, TRUE, sizeof(Command));
+  g_autoptr(GArray) setup = g_array_new(FALSE, TRUE, sizeof(Command)),
+                    prepare = g_array_new(FALSE, TRUE, sizeof(Command));
   if (repo->name.s == NULL)
     return;
   Server server = new_server(l, repo->name, repo->at);
@@ -122,7 +123,8 @@ static void add_repo(Loader *l, const DoltRepo *repo, GArray *servers) {
 }
 
 static void add_multi_repo(Loader *l, const DoltMultiRepo *multi, GArray *servers) {
-  g_autoptr(GArray) setup = g_array_new(FALSE, TRUE, sizeof(Command)), prepare = g_array_new(FALSE, TRUE, sizeof(Command)),
+  g_autoptr(GArray) setup = g_array_new(FALSE, TRUE, sizeof(Command)),
+                    prepare = g_array_new(FALSE, TRUE, sizeof(Command)),
                     files = g_array_new(FALSE, TRUE, sizeof(WithFile));
   if (multi->name.s == NULL)
     return;
@@ -152,25 +154,39 @@ static void add_multi_repo(Loader *l, const DoltMultiRepo *multi, GArray *server
   g_array_append_val(servers, server);
 }
 
-/* ---- Connections -------------------------------------------------------------------------------------------------- */
+/* ---- Connections ------------------------------------------------------------------------------------------------- */
 
 /* What becomes of a word of the MySQL driver for Go: passed on to the session; without meaning here (Go's own types and
  * bookkeeping); or refused, since it would change what a statement gives. */
 typedef enum ParamFate { PARAM_PASSED, PARAM_MEANINGLESS, PARAM_TLS, PARAM_MUST_BE } ParamFate;
-typedef struct DriverParam { const char *key; ParamFate fate; const char *must_be; } DriverParam;
+typedef struct DriverParam {
+  const char *key;
+  ParamFate fate;
+  const char *must_be;
+} DriverParam;
 
 static const DriverParam DRIVER_PARAMS[] = {
-    {"allowCleartextPasswords", PARAM_PASSED, NULL}, {"allowAllFiles", PARAM_PASSED, NULL},
-    {"multiStatements", PARAM_PASSED, NULL},         {"timeout", PARAM_PASSED, NULL},
-    {"readTimeout", PARAM_PASSED, NULL},             {"writeTimeout", PARAM_PASSED, NULL},
-    {"charset", PARAM_PASSED, NULL},                 {"collation", PARAM_PASSED, NULL},
-    {"clientFoundRows", PARAM_PASSED, NULL},         {"tls", PARAM_TLS, NULL},
-    {"interpolateParams", PARAM_MEANINGLESS, NULL},  {"checkConnLiveness", PARAM_MEANINGLESS, NULL},
-    {"loc", PARAM_MEANINGLESS, NULL},                {"maxAllowedPacket", PARAM_MEANINGLESS, NULL},
+    {"allowCleartextPasswords", PARAM_PASSED, NULL},
+    {"allowAllFiles", PARAM_PASSED, NULL},
+    {"multiStatements", PARAM_PASSED, NULL},
+    {"timeout", PARAM_PASSED, NULL},
+    {"readTimeout", PARAM_PASSED, NULL},
+    {"writeTimeout", PARAM_PASSED, NULL},
+    {"charset", PARAM_PASSED, NULL},
+    {"collation", PARAM_PASSED, NULL},
+    {"clientFoundRows", PARAM_PASSED, NULL},
+    {"tls", PARAM_TLS, NULL},
+    {"interpolateParams", PARAM_MEANINGLESS, NULL},
+    {"checkConnLiveness", PARAM_MEANINGLESS, NULL},
+    {"loc", PARAM_MEANINGLESS, NULL},
+    {"maxAllowedPacket", PARAM_MEANINGLESS, NULL},
     {"connectionAttributes", PARAM_MEANINGLESS, NULL},
-    {"parseTime", PARAM_MUST_BE, "false"},           {"columnsWithAlias", PARAM_MUST_BE, "false"},
-    {"rejectReadOnly", PARAM_MUST_BE, "false"},      {"allowOldPasswords", PARAM_MUST_BE, "false"},
-    {"allowNativePasswords", PARAM_MUST_BE, "true"}, {"serverPubKey", PARAM_MUST_BE, ""},
+    {"parseTime", PARAM_MUST_BE, "false"},
+    {"columnsWithAlias", PARAM_MUST_BE, "false"},
+    {"rejectReadOnly", PARAM_MUST_BE, "false"},
+    {"allowOldPasswords", PARAM_MUST_BE, "false"},
+    {"allowNativePasswords", PARAM_MUST_BE, "true"},
+    {"serverPubKey", PARAM_MUST_BE, ""},
 };
 
 static const DriverParam *find_param(Loader *l, const Pair *pair) {
@@ -187,13 +203,13 @@ static const DriverParam *find_param(Loader *l, const Pair *pair) {
 
 /* The driver's `true` verifies against the system's authorities, which `verify` without `ca` means as well. */
 static TlsMode tls_mode(Loader *l, const Pair *pair) {
-  static const Choice MODES[] = {{"true", TLS_VERIFY}, {"false", TLS_OFF}, {"skip-verify", TLS_REQUIRE},
-                                 {"preferred", TLS_PREFER}, {NULL, 0}};
+  static const Choice MODES[] = {
+      {"true", TLS_VERIFY}, {"false", TLS_OFF}, {"skip-verify", TLS_REQUIRE}, {"preferred", TLS_PREFER}, {NULL, 0}};
   for (const Choice *mode = MODES; mode->word != NULL; mode++)
     if (g_ascii_strcasecmp(pair->value.raw, mode->word) == 0)
       return (TlsMode)mode->value;
-  complain(l, pair->value.at, NULL, "the driver parameter 'tls' must be true, false, skip-verify or preferred, not '%s'",
-           pair->value.raw);
+  complain(l, pair->value.at, NULL,
+           "the driver parameter 'tls' must be true, false, skip-verify or preferred, not '%s'", pair->value.raw);
   return TLS_UNSET;
 }
 
@@ -244,7 +260,7 @@ static void add_connection(Loader *l, const DoltConnection *from, guint number, 
   g_array_append_val(steps, step);
 }
 
-/* ---- A test ------------------------------------------------------------------------------------------------------- */
+/* ---- A test ------------------------------------------------------------------------------------------------------ */
 
 static const Node *const *items_in(Loader *l, const Node *map, const char *key, guint *n) {
   const Node *list = node_get(map, key);

@@ -69,6 +69,10 @@ static const Engine *read_engine(Loader *l, const char *name, const Node *node, 
   read_record(l, node, &VOCAB_ENGINE, engine);
   if (engine->position.n > 0 && !captures_position(&engine->position))
     complain(l, engine->position.v[0].at, NULL, "'position' must capture a variable 'position'");
+  const Steps *const RECIPES[] = {&engine->clone,  &engine->promote,  &engine->follow,
+                                  &engine->rejoin, &engine->position, &engine->init};
+  for (guint i = 0; i < G_N_ELEMENTS(RECIPES); i++)
+    check_recipe(l, RECIPES[i]);
   if (engine->stop.n == 0)
     engine->stop = empty_engine(l)->stop;
   leave(l);

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- Cells -------------------------------------------------------------------------------------------------------- */
+/* ---- Cells ------------------------------------------------------------------------------------------------------- */
 
 static void read_approx(Loader *l, const Node *node, Cell *out) {
   guint n;
@@ -100,7 +100,7 @@ void read_cell_pointer(Loader *l, const Node *node, const char *what, const Cell
   *out = cell;
 }
 
-/* ---- Results ------------------------------------------------------------------------------------------------------ */
+/* ---- Results ----------------------------------------------------------------------------------------------------- */
 
 static void read_row(Loader *l, const Node *node, Row *out) {
   guint n;
@@ -160,7 +160,11 @@ void read_rows(Loader *l, const Node *node, ResultExpectation *out) {
   set_rows(out, n, rows);
 }
 
-typedef struct CsvRows { Loader *l; const char *file; GArray *cells, *rows; } CsvRows;
+typedef struct CsvRows {
+  Loader *l;
+  const char *file;
+  GArray *cells, *rows;
+} CsvRows;
 
 static void csv_field(const char *bytes, gsize len, bool is_null, guint line, gpointer data) {
   CsvRows *c = data;
@@ -223,7 +227,7 @@ void read_result(Loader *l, const Node *node, const ResultExpectation **out) {
   *out = result;
 }
 
-/* ---- Notices and captures ----------------------------------------------------------------------------------------- */
+/* ---- Notices and captures ---------------------------------------------------------------------------------------- */
 
 void read_notices(Loader *l, const Node *node, NoticeExpectations *out) {
   guint n;
@@ -238,6 +242,8 @@ void read_notices(Loader *l, const Node *node, NoticeExpectations *out) {
 }
 
 void note_capture(Loader *l, Name name) {
+  if (l->scope != NULL && scope_find(l->scope, name.s) != NULL)
+    complain(l, name.at, NULL, "the variable '%s' could never be read: a constant is called that too", name.s);
   Note note = {.kind = NOTE_CAPTURE, .name = name, .where = where_now(l)};
   if (!l->in_engine)
     g_array_append_val(l->notes, note);
@@ -261,11 +267,13 @@ void read_captures(Loader *l, const Node *node, void *field) {
   set_list(l, field, list, sizeof(Capture));
 }
 
-/* ---- Entries ------------------------------------------------------------------------------------------------------ */
+/* ---- Entries ----------------------------------------------------------------------------------------------------- */
 
 void read_entry_kind(Loader *l, const Node *map, SqlEntry *entry) {
-  static const struct { const char *key; SqlKind kind; } KINDS[] = {
-      {"query", SQL_QUERY}, {"exec", SQL_EXEC}, {"script", SQL_SCRIPT}};
+  static const struct {
+    const char *key;
+    SqlKind kind;
+  } KINDS[] = {{"query", SQL_QUERY}, {"exec", SQL_EXEC}, {"script", SQL_SCRIPT}};
   const char *given = NULL;
   for (guint i = 0; i < G_N_ELEMENTS(KINDS); i++) {
     const Node *sql = node_get(map, KINDS[i].key);
@@ -279,7 +287,8 @@ void read_entry_kind(Loader *l, const Node *map, SqlEntry *entry) {
       complain(l, sql->at, NULL, "the SQL of '%s' is empty", given);
   }
   if (given == NULL)
-    complain(l, map->at, NULL, l->dolt ? "a query needs 'query' or 'exec'" : "a query needs 'query', 'exec' or 'script'");
+    complain(l, map->at, NULL,
+             l->dolt ? "a query needs 'query' or 'exec'" : "a query needs 'query', 'exec' or 'script'");
 }
 
 static void read_entry(Loader *l, const Node *node, SqlEntry *out) {

@@ -15,7 +15,7 @@ struct Definition {
   const Test *tests;
 };
 
-/* ---- Files and includes ------------------------------------------------------------------------------------------- */
+/* ---- Files and includes ------------------------------------------------------------------------------------------ */
 
 typedef struct Files {
   GPtrArray *reading; /* char *: real paths, outermost first */
@@ -24,7 +24,7 @@ typedef struct Files {
 
 static void read_includes(Loader *l, Files *files, const char *path, const Node *root);
 
-static void keep_all(Loader *l, GHashTable *table, const Node *map, const char *kind) {
+static void keep_all(Loader *l, GHashTable *table, const Node *map, const char *kind, const Vocabulary *vocabulary) {
   map = resolve(l, map);
   g_autofree char *title = g_strdup_printf("'%ss'", kind);
   if (g_str_has_suffix(kind, "y")) {
@@ -38,6 +38,12 @@ static void keep_all(Loader *l, GHashTable *table, const Node *map, const char *
     if (g_hash_table_contains(table, pair->key->text))
       complain(l, pair->key->at, NULL, "another %s is called '%s' too", kind, pair->key->text);
     g_hash_table_insert(table, (gpointer)(guintptr)pair->key->text, (gpointer)(guintptr)pair->value);
+    if (vocabulary == NULL)
+      continue;
+    char nothing = 0; /* their words are read where they are used; here only that they are known */
+    enter(l, "%s '%s'", kind, pair->key->text);
+    read_record(l, pair->value, vocabulary, &nothing);
+    leave(l);
   }
 }
 
@@ -48,11 +54,11 @@ static void keep_parts(Loader *l, const Node *root) {
   if (vars != NULL && want_map(l, vars, "'vars'"))
     scope_add_all(l, vars);
   if (engines != NULL)
-    keep_all(l, l->engines, engines, "engine");
+    keep_all(l, l->engines, engines, "engine", NULL);
   if (topologies != NULL)
-    keep_all(l, l->topologies, topologies, "topology");
+    keep_all(l, l->topologies, topologies, "topology", &VOCAB_TOPOLOGY);
   if (procedures != NULL)
-    keep_all(l, l->procedures, procedures, "procedure");
+    keep_all(l, l->procedures, procedures, "procedure", &VOCAB_PROCEDURE);
 }
 
 static void read_included(Loader *l, Files *files, const char *from, const Node *item) {
@@ -60,9 +66,9 @@ static void read_included(Loader *l, Files *files, const char *from, const Node 
   if (name == NULL)
     return;
   g_autofree char *dir = g_path_get_dirname(from);
-  g_autofree char *path = g_path_is_absolute(name)   ? g_strdup(name)
-                          : strcmp(dir, ".") == 0    ? g_strdup(name)
-                                                     : g_build_filename(dir, name, NULL);
+  g_autofree char *path = g_path_is_absolute(name) ? g_strdup(name)
+                          : strcmp(dir, ".") == 0  ? g_strdup(name)
+                                                   : g_build_filename(dir, name, NULL);
   g_autofree char *real = realpath(path, NULL);
   for (guint i = 0; real != NULL && i < files->reading->len; i++) {
     if (strcmp(files->reading->pdata[i], real) == 0) {
@@ -112,7 +118,7 @@ static void read_includes(Loader *l, Files *files, const char *path, const Node 
   keep_parts(l, root);
 }
 
-/* ---- Topologies --------------------------------------------------------------------------------------------------- */
+/* ---- Topologies -------------------------------------------------------------------------------------------------- */
 
 /* b over a: key by key, and one level into mappings (settings, envs). */
 static const Node *refine(Loader *l, const Node *a, const Node *b, bool deep) {
@@ -177,13 +183,12 @@ static const Node *servers_of(Loader *l, const Node *test) {
     complain(l, topology->at, hint, "no topology is called '%s'", name);
     return own;
   }
-  read_record(l, found, &VOCAB_TOPOLOGY, NULL);
   if (found->kind == NODE_MAP)
     found = node_get(found, "servers");
   return found == NULL ? own : refined_list(l, found, own);
 }
 
-/* ---- A test ------------------------------------------------------------------------------------------------------- */
+/* ---- A test ------------------------------------------------------------------------------------------------------ */
 
 static void read_needs(Loader *l, const Node *node, Needs *out) {
   node = resolve(l, node);
@@ -247,7 +252,8 @@ static void read_own_test(Loader *l, const Node *node, Test *test) {
 }
 
 static bool is_dolt(const Node *test) {
-  return node_get(test, "repos") != NULL || node_get(test, "multi_repos") != NULL || node_get(test, "connections") != NULL;
+  return node_get(test, "repos") != NULL || node_get(test, "multi_repos") != NULL ||
+         node_get(test, "connections") != NULL;
 }
 
 static bool runs_parallel(Loader *l, const Node *root) {
@@ -286,7 +292,7 @@ static void read_test(Loader *l, const Node *root, const Node *node, const char 
   l->dolt = false;
 }
 
-/* ---- The matrix --------------------------------------------------------------------------------------------------- */
+/* ---- The matrix -------------------------------------------------------------------------------------------------- */
 
 static char *value_label(const Node *value, guint number) {
   const Node *name = value->kind == NODE_MAP ? node_get(value, "name") : value;
@@ -294,7 +300,8 @@ static char *value_label(const Node *value, guint number) {
 }
 
 /* One test for each value of the axis at `axis` and those behind it. */
-static void read_matrix(Loader *l, const Node *root, const Node *test, const Node *matrix, guint axis, const char *suffix) {
+static void read_matrix(Loader *l, const Node *root, const Node *test, const Node *matrix, guint axis,
+                        const char *suffix) {
   if (l->tests->len >= MAX_TESTS) {
     complain(l, test->at, NULL, "a file has at most %d tests, and its matrix makes more of them", MAX_TESTS);
     return;
@@ -359,7 +366,7 @@ static void check_engines(Loader *l) {
     find_engine(l, name, (Place){0});
 }
 
-/* ---- Beginning and end -------------------------------------------------------------------------------------------- */
+/* ---- Beginning and end ------------------------------------------------------------------------------------------- */
 
 static Loader *loader_new(Definition *definition, const char *cwd) {
   Loader *l = g_new0(Loader, 1);
@@ -440,7 +447,8 @@ Definition *definition_load(const char *path, const char *cwd) {
   if (bytes != NULL)
     return definition_load_bytes(path, bytes, len, cwd);
   Definition *definition = definition_new();
-  problems_add(definition->problems, false, (Place){arena_string(definition->arena, path), 0, 0}, NULL, NULL, error->message);
+  problems_add(definition->problems, false, (Place){arena_string(definition->arena, path), 0, 0}, NULL, NULL,
+               error->message);
   return definition;
 }
 
@@ -456,5 +464,7 @@ void definition_free(Definition *definition) {
 guint definition_n_tests(const Definition *definition) { return definition->n_tests; }
 const Test *definition_test(const Definition *definition, guint i) { return &definition->tests[i]; }
 guint definition_n_problems(const Definition *definition) { return problems_n(definition->problems); }
-const Problem *definition_problem(const Definition *definition, guint i) { return problems_get(definition->problems, i); }
+const Problem *definition_problem(const Definition *definition, guint i) {
+  return problems_get(definition->problems, i);
+}
 guint definition_n_errors(const Definition *definition) { return problems_n_errors(definition->problems); }

@@ -59,7 +59,7 @@ GPtrArray *keys_of(GHashTable *table);
 /* "did you mean 'x'?" or NULL; newly allocated. */
 char *did_you_mean(const char *word, const char *const *candidates, guint n);
 
-/* ---- Constants (constants.c) -------------------------------------------------------------------------------------- */
+/* ---- Constants (constants.c) ------------------------------------------------------------------------------------- */
 
 /* A scope on top of another one; names are added in turn. Freed with the arena. */
 const Scope *scope_push(Loader *l);

@@ -38,7 +38,7 @@ static pcre2_match_context *match_context(void) {
   return context;
 }
 
-/* ---- RE2 in PCRE2's words ----------------------------------------------------------------------------------------- */
+/* ---- RE2 in PCRE2's words ---------------------------------------------------------------------------------------- */
 
 static bool refuse(GError **error, gsize offset, const char *what, const char *of, gsize len) {
   g_set_error(error, PATTERN_ERROR, 0, "offset %zu: RE2 knows no %s '%.*s'", offset, what, (int)len, of);
@@ -57,8 +57,9 @@ static void put_escape(GString *out, char c, bool in_class) {
 
 /* Groups that would look around, be atomic or conditional, and verbs. */
 static bool group_fits(const char *text, gsize len, gsize i, GError **error) {
-  static const char *const FOREIGN[] = {"(*", "(?=", "(?!", "(?<=", "(?<!", "(?>", "(?|", "(?#", "(?(", "(?R", "(?&", "(?C",
-                                        "(?P=", "(?P>", "(?0", "(?1", "(?2", "(?3", "(?4", "(?5", "(?6", "(?7", "(?8", "(?9"};
+  static const char *const FOREIGN[] = {"(*",  "(?=", "(?!", "(?<=", "(?<!", "(?>",  "(?|", "(?#",
+                                        "(?(", "(?R", "(?&", "(?C",  "(?P=", "(?P>", "(?0", "(?1",
+                                        "(?2", "(?3", "(?4", "(?5",  "(?6",  "(?7",  "(?8", "(?9"};
   for (guint k = 0; k < G_N_ELEMENTS(FOREIGN); k++) {
     gsize n = strlen(FOREIGN[k]);
     if (len - i >= n && memcmp(text + i, FOREIGN[k], n) == 0)
@@ -122,7 +123,7 @@ static char *from_re2(const char *text, gsize len, gsize *out_len, GError **erro
   return g_string_free(g_steal_pointer(&out), FALSE);
 }
 
-/* ---- Compiling ---------------------------------------------------------------------------------------------------- */
+/* ---- Compiling --------------------------------------------------------------------------------------------------- */
 
 static pcre2_code *compile(const char *text, gsize len, PatternFlavour flavour, GError **error) {
   guint32 options = PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C | PCRE2_DOLLAR_ENDONLY |
@@ -178,7 +179,7 @@ void pattern_free(Pattern *pattern) {
   g_free(pattern);
 }
 
-/* ---- Searching ---------------------------------------------------------------------------------------------------- */
+/* ---- Searching --------------------------------------------------------------------------------------------------- */
 
 static pcre2_match_data *match_data(const Pattern *pattern) {
   Newest *newest = pattern->newest;
@@ -233,8 +234,8 @@ static void keep_groups(const Pattern *pattern, const char *subject) {
     g_string_append_len(newest->bytes, subject + low, (gssize)(high - low));
 }
 
-PatternResult pattern_search(const Pattern *pattern, const char *subject, gsize len, gsize from, gsize *start, gsize *end,
-                             const char **why) {
+PatternResult pattern_search(const Pattern *pattern, const char *subject, gsize len, gsize from, gsize *start,
+                             gsize *end, const char **why) {
   if (from > len)
     return PATTERN_NO;
   int got = match(pattern, len == 0 ? "" : subject, len, from);

@@ -67,7 +67,8 @@ char *problem_text(const Problem *problem) {
   GString *text = g_string_new(problem->at.file);
   if (problem->at.line > 0)
     g_string_append_printf(text, ":%d:%d", problem->at.line, problem->at.col);
-  g_string_append_printf(text, "%s%s%s\n", text->len > 0 ? ": " : "", problem->warning ? "warning: " : "", problem->what);
+  g_string_append_printf(text, "%s%s%s\n", text->len > 0 ? ": " : "", problem->warning ? "warning: " : "",
+                         problem->what);
   if (problem->where != NULL)
     g_string_append_printf(text, "  %s\n", problem->where);
   if (problem->hint != NULL)

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-/* ---- Files -------------------------------------------------------------------------------------------------------- */
+/* ---- Files ------------------------------------------------------------------------------------------------------- */
 
 /* `$TESTGENDIR/x`, as Dolt's files have it; NULL, and a problem, when the variable is not set. */
 static char *put_testgendir(Loader *l, Place at, const char *path) {
@@ -64,9 +64,8 @@ static bool stays_below(const char *path) {
 }
 
 void finish_with_file(Loader *l, WithFile *file) {
-  if (file->name.raw != NULL &&
-      (memchr(file->name.raw, '\0', file->name.len) != NULL || !(stays_below(file->name.raw) ||
-                                                                (file->name.n_parts > 0 && *file->name.raw == '{'))))
+  if (file->name.raw != NULL && (memchr(file->name.raw, '\0', file->name.len) != NULL ||
+                                 !(stays_below(file->name.raw) || (file->name.n_parts > 0 && *file->name.raw == '{'))))
     complain(l, file->name.at, NULL, "the file '%s' would not be below the server's directory", file->name.raw);
   if (file->contents.raw != NULL && file->source_path.raw != NULL)
     complain(l, file->at, NULL, "'contents' and 'source_path' exclude each other");
@@ -78,11 +77,13 @@ void finish_with_file(Loader *l, WithFile *file) {
     complain(l, file->at, NULL, "a file needs 'contents' or 'source_path'");
 }
 
-/* ---- Readiness and stopping --------------------------------------------------------------------------------------- */
+/* ---- Readiness and stopping -------------------------------------------------------------------------------------- */
 
 static void read_ready_kind(Loader *l, const Node *map, Ready *out) {
-  static const struct { const char *key; ReadyKind kind; } KINDS[] = {
-      {"session", READY_SESSION}, {"tcp", READY_TCP}, {"http", READY_HTTP}, {"log", READY_LOG}};
+  static const struct {
+    const char *key;
+    ReadyKind kind;
+  } KINDS[] = {{"session", READY_SESSION}, {"tcp", READY_TCP}, {"http", READY_HTTP}, {"log", READY_LOG}};
   guint n = 0;
   bool yes = true;
   for (guint i = 0; i < G_N_ELEMENTS(KINDS); i++) {
@@ -99,7 +100,8 @@ static void read_ready_kind(Loader *l, const Node *map, Ready *out) {
     }
   }
   if (n != 1 || !yes)
-    complain(l, map->at, NULL, "'ready' is one of {session: true}, {tcp: port}, {http: url} and {log: pattern}, or none");
+    complain(l, map->at, NULL,
+             "'ready' is one of {session: true}, {tcp: port}, {http: url} and {log: pattern}, or none");
 }
 
 void read_ready(Loader *l, const Node *node, Ready *out) {
@@ -129,7 +131,7 @@ void read_stop_modes(Loader *l, const Node *node, void *field) {
   set_list(l, field, list, sizeof(SignalMode));
 }
 
-/* ---- A server ----------------------------------------------------------------------------------------------------- */
+/* ---- A server ---------------------------------------------------------------------------------------------------- */
 
 static void choose_engine(Loader *l, const Node *map, Server *out) {
   const Node *engine = map->kind == NODE_MAP ? node_get(map, "engine") : NULL;

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* ---- Where and when ----------------------------------------------------------------------------------------------- */
+/* ---- Where and when ---------------------------------------------------------------------------------------------- */
 
 static void read_role(Loader *l, const Node *node, Target *out) {
   read_record(l, node, &VOCAB_TARGET, out);
@@ -72,7 +72,8 @@ static bool holds(Loader *l, const Node *node) {
     const char *at = strstr(text, OPERATORS[i]);
     if (at == NULL)
       continue;
-    g_autofree char *left_text = g_strndup(text, (gsize)(at - text)), *left = side(l, left_text), *right = side(l, at + 2);
+    g_autofree char *left_text = g_strndup(text, (gsize)(at - text)), *left = side(l, left_text),
+                    *right = side(l, at + 2);
     return (strcmp(left, right) == 0) == (i == 0);
   }
   g_autofree char *word = side(l, text);
@@ -82,7 +83,7 @@ static bool holds(Loader *l, const Node *node) {
   return true;
 }
 
-/* ---- SQL ---------------------------------------------------------------------------------------------------------- */
+/* ---- SQL --------------------------------------------------------------------------------------------------------- */
 
 static bool is_entry_key(const char *key) { return vocab_find(&VOCAB_ENTRY, key) != NULL; }
 static bool is_sql_key(const char *key) {
@@ -164,7 +165,7 @@ static void add_restart(Loader *l, const Node *map, const Step *sql, GArray *out
   g_array_append_val(out, step);
 }
 
-/* ---- Procedures and rounds ---------------------------------------------------------------------------------------- */
+/* ---- Procedures and rounds --------------------------------------------------------------------------------------- */
 
 static bool is_calling(Loader *l, const char *name) {
   for (guint i = 0; i < l->calling->len; i++)
@@ -270,7 +271,7 @@ static void read_for_each(Loader *l, const Node *node, Step *step) {
   step->group = (GroupStep){arena_printf(l->arena, "for_each %s", words.var.s), {n, rounds}};
 }
 
-/* ---- A step ------------------------------------------------------------------------------------------------------- */
+/* ---- A step ------------------------------------------------------------------------------------------------------ */
 
 static const VerbWord *find_verb(const char *key) {
   for (guint i = 0; i < N_VERB_WORDS; i++)
@@ -427,7 +428,7 @@ void read_lanes(Loader *l, const Node *node, TogetherStep *out) {
   *out = (TogetherStep){n, lanes};
 }
 
-/* ---- SQL that stands alone ---------------------------------------------------------------------------------------- */
+/* ---- SQL that stands alone --------------------------------------------------------------------------------------- */
 
 static Step self_step(Loader *l, const Node *node, SqlKind kind, SqlEntry **entry) {
   Step step;

@@ -6,13 +6,18 @@
 
 enum { MAX_CALLS_DEEP = 16, MAX_LEN = 64 * 1024 * 1024 };
 
-typedef struct CallSpec { const char *name; guint n_args; } CallSpec;
+typedef struct CallSpec {
+  const char *name;
+  guint n_args;
+} CallSpec;
 
 static const CallSpec CALLS[] = {
-    [CALL_GET_PORT] = {"get_port", 1}, [CALL_GET_TEMPDIR] = {"get_tempdir", 1}, [CALL_PORT] = {"port", 1},
-    [CALL_HOST] = {"host", 1},         [CALL_CONNINFO] = {"conninfo", 1},       [CALL_DIR] = {"dir", 1},
-    [CALL_DATA] = {"data", 1},         [CALL_SOCKET] = {"socket", 1},           [CALL_LINK] = {"link", 1},
-    [CALL_PROGRAM] = {"program", 1},   [CALL_ENV] = {"env", 1},                 [CALL_VAR] = {"var", 1},
+    [CALL_GET_PORT] = {"get_port", 1}, [CALL_GET_TEMPDIR] = {"get_tempdir", 1},
+    [CALL_PORT] = {"port", 1},         [CALL_HOST] = {"host", 1},
+    [CALL_CONNINFO] = {"conninfo", 1}, [CALL_DIR] = {"dir", 1},
+    [CALL_DATA] = {"data", 1},         [CALL_SOCKET] = {"socket", 1},
+    [CALL_LINK] = {"link", 1},         [CALL_PROGRAM] = {"program", 1},
+    [CALL_ENV] = {"env", 1},           [CALL_VAR] = {"var", 1},
     [CALL_EACH] = {"each", 3},
 };
 
@@ -53,7 +58,8 @@ static int call_here(const Parser *p) {
     bool blank = *after == ' ' || *after == '\t' || *after == '\n';
     while (after < p->end && (*after == ' ' || *after == '\t' || *after == '\n'))
       after++;
-    bool argument = after < p->end && (*after == '"' || *after == '\\' || *after == '(' || (blank && is_word_byte(*after)));
+    bool argument =
+        after < p->end && (*after == '"' || *after == '\\' || *after == '(' || (blank && is_word_byte(*after)));
     if (argument)
       return (int)i;
   }
@@ -98,7 +104,8 @@ static bool parse_parenthesis(Parser *p, Text *out) {
   skip_blanks(p);
   if (p->at >= p->end || *p->at != ')')
     return complain(p, "a parenthesis is not closed");
-  *out = (Text){.raw = arena_bytes(p->arena, start, (gsize)(p->at - start)), .at = p->place, .parts = part, .n_parts = 1};
+  *out =
+      (Text){.raw = arena_bytes(p->arena, start, (gsize)(p->at - start)), .at = p->place, .parts = part, .n_parts = 1};
   out->len = (gsize)(p->at++ - start);
   if (!part->is_call) { /* a constant: put in */
     out->raw = part->literal;
@@ -130,13 +137,9 @@ static bool put_constant(Parser *p, TextPart *part) {
   const char *text = NULL;
   gsize len = 0;
   switch (p->lookup(part->args[0].raw, &text, &len, p->data)) {
-  case CONSTANT_NONE:
-    return true;
-  case CONSTANT_NO_TEXT:
-    complain(p, "a list or mapping has no place within a text");
-    return false;
-  case CONSTANT_TEXT:
-    break;
+  case CONSTANT_NONE: return true;
+  case CONSTANT_NO_TEXT: complain(p, "a list or mapping has no place within a text"); return false;
+  case CONSTANT_TEXT: break;
   }
   *part = (TextPart){.literal = arena_bytes(p->arena, text, len), .len = len};
   return true;
@@ -152,7 +155,8 @@ static bool parse_call(Parser *p, TextPart *out) {
     skip_blanks(p);
     bool ends = p->at >= p->end || *p->at == '}' || *p->at == ')';
     if (ends) {
-      g_autofree char *what = g_strdup_printf("'%s' takes %u argument%s", spec->name, spec->n_args, spec->n_args > 1 ? "s" : "");
+      g_autofree char *what =
+          g_strdup_printf("'%s' takes %u argument%s", spec->name, spec->n_args, spec->n_args > 1 ? "s" : "");
       return complain(p, what);
     }
     if (!parse_argument(p, &args[i]))
@@ -208,8 +212,8 @@ static bool find_call(Parser *p, GString *literal) {
   return false;
 }
 
-bool template_parse(Arena *arena, const char *bytes, gsize len, Place at, ConstantLookup lookup, gpointer data, Text *out,
-                    GError **error) {
+bool template_parse(Arena *arena, const char *bytes, gsize len, Place at, ConstantLookup lookup, gpointer data,
+                    Text *out, GError **error) {
   *out = (Text){.raw = bytes, .len = len, .at = at};
   if (memmem(bytes, len, "{{", 2) == NULL)
     return true;
@@ -256,7 +260,7 @@ char *template_single_var(const char *bytes, gsize len) {
   return one ? g_strdup(text.parts[0].args[0].raw) : NULL;
 }
 
-/* ---- Rendering ---------------------------------------------------------------------------------------------------- */
+/* ---- Rendering --------------------------------------------------------------------------------------------------- */
 
 static bool render_part(const TextPart *part, TemplateResolve resolve, gpointer data, GString *out, GError **error) {
   if (!part->is_call) {

@@ -8,7 +8,8 @@
 #define AT(key, type, s, field, help) {key, WORD_##type, false, offsetof(s, field), 0, NULL, help}
 #define MUST(key, type, s, field, help) {key, WORD_##type, true, offsetof(s, field), 0, NULL, help}
 #define AT_OF(key, type, s, field, of, help) {key, WORD_##type, false, offsetof(s, field), 0, of, help}
-#define AT_HAS(key, type, s, field, has, help) {key, WORD_##type, false, offsetof(s, field), 1 + offsetof(s, has), NULL, help}
+#define AT_HAS(key, type, s, field, has, help)                                                                         \
+  {key, WORD_##type, false, offsetof(s, field), 1 + offsetof(s, has), NULL, help}
 #define SPECIAL(key, help) {key, WORD_SPECIAL, false, 0, 0, NULL, help}
 #define MUST_SPECIAL(key, help) {key, WORD_SPECIAL, true, 0, 0, NULL, help}
 /* Keys that speak of several fields of the struct they stand in. */
@@ -16,18 +17,18 @@
 
 #define WORDS(table) .words = table, .n_words = G_N_ELEMENTS(table)
 
-/* ---- Sessions and SQL --------------------------------------------------------------------------------------------- */
+/* ---- Sessions and SQL -------------------------------------------------------------------------------------------- */
 
 static const Choice TLS_CHOICES[] = {
     {"off", TLS_OFF}, {"prefer", TLS_PREFER}, {"require", TLS_REQUIRE}, {"verify", TLS_VERIFY}, {NULL, 0}};
 
-#define SESSION_DEFAULTS(s, words)                                                                                         \
-  AT("user", TEXT, s, words.user, "who connects"), AT("password", TEXT, s, words.password, "the password"),                \
-      AT("password_file", TEXT, s, words.password_file, "a file whose trimmed text is the password"),                      \
-      AT("database", TEXT, s, words.database, "the database to connect to"),                                               \
-      AT_OF("tls", CHOICE, s, words.tls, TLS_CHOICES, "off, prefer, require or verify"),                                   \
-      AT("ca", TEXT, s, words.ca, "file of the certificates that verify trusts"),                                          \
-      AT("cert", TEXT, s, words.cert, "file of the client's certificate"),                                                 \
+#define SESSION_DEFAULTS(s, words)                                                                                     \
+  AT("user", TEXT, s, words.user, "who connects"), AT("password", TEXT, s, words.password, "the password"),            \
+      AT("password_file", TEXT, s, words.password_file, "a file whose trimmed text is the password"),                  \
+      AT("database", TEXT, s, words.database, "the database to connect to"),                                           \
+      AT_OF("tls", CHOICE, s, words.tls, TLS_CHOICES, "off, prefer, require or verify"),                               \
+      AT("ca", TEXT, s, words.ca, "file of the certificates that verify trusts"),                                      \
+      AT("cert", TEXT, s, words.cert, "file of the client's certificate"),                                             \
       AT("key", TEXT, s, words.key, "file of the client's key")
 
 static const Word SESSION_WORDS[] = {
@@ -83,10 +84,12 @@ static const Word ENTRY_WORDS[] = {
     AT("value", CELL_POINTER, SqlEntry, value, "the one cell of a one-row, one-column result"),
     AT("result", RESULT, SqlEntry, result, "the result"),
     AT("error_match", PATTERN, SqlEntry, error_match, "pattern on the error that must come"),
-    AT("error_code", TEXTS, SqlEntry, error_code, "SQLSTATE or number of the error that must come; any of them; ok: or none"),
+    AT("error_code", TEXTS, SqlEntry, error_code,
+       "SQLSTATE or number of the error that must come; any of them; ok: or none"),
     AT("warnings", NOTICES, SqlEntry, warnings, "warnings that must come"),
     AT("notices", NOTICES, SqlEntry, notices, "notices that must come"),
-    {"affected", WORD_CELL, false, offsetof(SqlEntry, affected), 1 + offsetof(SqlEntry, has_affected), NULL, "rows affected"},
+    {"affected", WORD_CELL, false, offsetof(SqlEntry, affected), 1 + offsetof(SqlEntry, has_affected), NULL,
+     "rows affected"},
     AT("retry_attempts", COUNT, SqlEntry, retry_attempts, "tries, with short pauses; `within` is the better word"),
     AT("capture", CAPTURES, SqlEntry, capture, "keep the first cell, or columns, in variables"),
     AT("times", COUNT, SqlEntry, times, "how often it is run"),
@@ -122,12 +125,12 @@ static const Word SQL_STEP_WORDS[] = {
 };
 const Vocabulary VOCAB_SQL_STEP = {"a step", WORDS(SQL_STEP_WORDS), .size = sizeof(SqlStep)};
 
-/* ---- Lives and roles ---------------------------------------------------------------------------------------------- */
+/* ---- Lives and roles --------------------------------------------------------------------------------------------- */
 
 #define LIFE(key, type, field, help) AT(key, type, LifeStep, field, help)
 #define LIFE_HAS(key, type, field, has, help) AT_HAS(key, type, LifeStep, field, has, help)
 #define LIFE_SERVERS MUST("server", NAMES, LifeStep, servers, "which server, or servers")
-#define LIFE_VOCAB(name, title, table)                                                                                     \
+#define LIFE_VOCAB(name, title, table)                                                                                 \
   static const Vocabulary name = {title, WORDS(table), .obvious = "server", .size = sizeof(LifeStep)}
 
 static const Word START_WORDS[] = {
@@ -141,10 +144,12 @@ static const Word START_WORDS[] = {
 LIFE_VOCAB(VOCAB_START, "a start", START_WORDS);
 LIFE_VOCAB(VOCAB_RESTART, "a restart", START_WORDS);
 
-static const Word STOP_WORDS[] = {LIFE_SERVERS, LIFE("mode", TEXT, mode, "as the profile names it: fast, immediate ...")};
+static const Word STOP_WORDS[] = {LIFE_SERVERS,
+                                  LIFE("mode", TEXT, mode, "as the profile names it: fast, immediate ...")};
 LIFE_VOCAB(VOCAB_STOP, "a stop", STOP_WORDS);
 
-static const Word RELOAD_WORDS[] = {LIFE_SERVERS, LIFE("settings", PAIRS, settings, "into its configuration file first")};
+static const Word RELOAD_WORDS[] = {LIFE_SERVERS,
+                                    LIFE("settings", PAIRS, settings, "into its configuration file first")};
 LIFE_VOCAB(VOCAB_RELOAD, "a reload", RELOAD_WORDS);
 
 static const Word KILL_WORDS[] = {LIFE_SERVERS, LIFE("tree", BOOL, tree, "everything it started too")};
@@ -176,7 +181,8 @@ static const Word CLONE_WORDS[] = {
 };
 LIFE_VOCAB(VOCAB_CLONE, "a clone", CLONE_WORDS);
 
-static const Word FOLLOW_WORDS[] = {LIFE_SERVERS, MUST("primary", NAME, LifeStep, from, "the primary to follow from now on")};
+static const Word FOLLOW_WORDS[] = {LIFE_SERVERS,
+                                    MUST("primary", NAME, LifeStep, from, "the primary to follow from now on")};
 LIFE_VOCAB(VOCAB_FOLLOW, "a follow", FOLLOW_WORDS);
 LIFE_VOCAB(VOCAB_REJOIN, "a rejoin", FOLLOW_WORDS);
 
@@ -187,7 +193,7 @@ static const Word RESTART_SERVER_WORDS[] = {
 };
 const Vocabulary VOCAB_RESTART_SERVER = {"a restart_server", WORDS(RESTART_SERVER_WORDS), .size = sizeof(LifeStep)};
 
-/* ---- Replication, looking, flow ----------------------------------------------------------------------------------- */
+/* ---- Replication, looking, flow ---------------------------------------------------------------------------------- */
 
 static const Choice STAGE_CHOICES[] = {
     {"applied", STAGE_APPLIED}, {"flushed", STAGE_FLUSHED}, {"written", STAGE_WRITTEN}, {NULL, 0}};
@@ -307,12 +313,13 @@ const char *verb_word(Verb verb) {
   return "?";
 }
 
-/* ---- Servers and engines ------------------------------------------------------------------------------------------ */
+/* ---- Servers and engines ----------------------------------------------------------------------------------------- */
 
 static const Word WITH_FILE_WORDS[] = {
     MUST("name", TEXT, WithFile, name, "its path below the server's directory"),
     AT("contents", TEXT, WithFile, contents, "what it holds"),
-    AT("source_path", TEXT, WithFile, source_path, "a file to copy, beside the definition or below the current directory"),
+    AT("source_path", TEXT, WithFile, source_path,
+       "a file to copy, beside the definition or below the current directory"),
     AT("mode", MODE, WithFile, mode, "its permissions, octal"),
     AT("append", BOOL, WithFile, append, "add to what is there"),
 };
@@ -332,8 +339,8 @@ static const Word STOP_RUNG_WORDS[] = {
     AT("within", DURATION, StopRung, within, "how long to wait for its end; default 10s"),
 };
 static const StopRung STOP_RUNG_DEFAULTS = {.within = 10 * G_USEC_PER_SEC};
-static const Vocabulary VOCAB_STOP_RUNG = {"a stop", WORDS(STOP_RUNG_WORDS), .obvious = "signal", .size = sizeof(StopRung),
-                                           .defaults = &STOP_RUNG_DEFAULTS};
+static const Vocabulary VOCAB_STOP_RUNG = {"a stop", WORDS(STOP_RUNG_WORDS), .obvious = "signal",
+                                           .size = sizeof(StopRung), .defaults = &STOP_RUNG_DEFAULTS};
 
 static const Word READY_WORDS[] = {
     SPECIAL("session", "true: when a session can be opened"),
@@ -374,13 +381,15 @@ static const Word SERVER_WORDS[] = {
     AT("debugger", TEXT, Server, debugger, "dlv, gdbserver, lldb-server or valgrind"),
     AT("log_matches", PATTERNS, Server, log_matches, "each must match its output, after it stopped"),
     AT("log_not_matches", PATTERNS, Server, log_not_matches, "none may match its output"),
-    AT_HAS("error_matches", PATTERNS, Server, error_matches, has_error_matches, "the first start must fail, its output match each"),
+    AT_HAS("error_matches", PATTERNS, Server, error_matches, has_error_matches,
+           "the first start must fail, its output match each"),
     AT("allow_log", PATTERNS, Server, allow_log, "lines that are not fatal here"),
     SESSION_DEFAULTS(Server, words),
     AT("command", TEXTS, Server, command, "how it is started, instead of the profile's"),
     AT("ready", READY, Server, ready, "when it is ready, instead of the profile's"),
     AT_OF("stop", RECORDS, Server, stop, &VOCAB_STOP_RUNG, "how it is stopped, instead of the profile's"),
-    {"external", WORD_RECORD, false, 0, 1 + offsetof(Server, external), &VOCAB_EXTERNAL, "{host, port}: not ours to start"},
+    {"external", WORD_RECORD, false, 0, 1 + offsetof(Server, external), &VOCAB_EXTERNAL,
+     "{host, port}: not ours to start"},
 };
 static const Server SERVER_DEFAULTS = {.start = true, .runs = true, .ready = {.within = -1}};
 const Vocabulary VOCAB_SERVER = {"a server", WORDS(SERVER_WORDS), .obvious = "name", .size = sizeof(Server),
@@ -388,7 +397,8 @@ const Vocabulary VOCAB_SERVER = {"a server", WORDS(SERVER_WORDS), .obvious = "na
 
 static const Choice CLIENT_CHOICES[] = {
     {"none", CLIENT_NONE}, {"postgresql", CLIENT_POSTGRESQL}, {"mysql", CLIENT_MYSQL}, {NULL, 0}};
-static const Choice FORM_CHOICES[] = {{"conf", FORM_CONF}, {"ini", FORM_INI}, {"yaml", FORM_YAML}, {"json", FORM_JSON}, {NULL, 0}};
+static const Choice FORM_CHOICES[] = {
+    {"conf", FORM_CONF}, {"ini", FORM_INI}, {"yaml", FORM_YAML}, {"json", FORM_JSON}, {NULL, 0}};
 
 static const Word PROGRAM_WORDS[] = {
     AT("search", TEXTS, Engine, search, "directories or globs; PATH stands for its directories"),
@@ -408,7 +418,8 @@ static const Word RELOAD_HOW_WORDS[] = {
     AT("signal", TEXT, Engine, reload_signal, "to the main process"),
     AT("command", COMMANDS, Engine, reload_command, "commands"),
 };
-static const Vocabulary VOCAB_RELOAD_HOW = {"reload", WORDS(RELOAD_HOW_WORDS), .obvious = "signal", .size = sizeof(Engine)};
+static const Vocabulary VOCAB_RELOAD_HOW = {"reload", WORDS(RELOAD_HOW_WORDS), .obvious = "signal",
+                                            .size = sizeof(Engine)};
 
 static const Word RECIPE_WORDS[] = {
     AT_HAS("clone", STEPS, Engine, clone, has_clone, "self from primary"),
@@ -458,7 +469,6 @@ static const Word ENGINE_WORDS[] = {
     AT("explain", TEXTS, Engine, explain, "queries for the report of a failed sync"),
     AT("data", TEXT, Engine, data, "the database's own directory, where it is not the server's"),
     AT("init", SQL_INIT, Engine, init, "SQL of the profile's own after the first start"),
-    AT("clone_created", BOOL, Engine, clone_created, "true: clone begins from what create makes, not from an empty directory"),
     AT("clone_created", BOOL, Engine, clone_created, "clone begins from what create makes, not from nothing"),
     WHOLE("recipes", RECORD, &VOCAB_RECIPES, "{clone, promote, follow, rejoin}"),
 };
@@ -466,7 +476,7 @@ static const Engine ENGINE_DEFAULTS = {.hold_port = true, .ready = {.within = -1
 const Vocabulary VOCAB_ENGINE = {"an engine", WORDS(ENGINE_WORDS), .size = sizeof(Engine), .defaults = &ENGINE_DEFAULTS,
                                  .place = 1 + offsetof(Engine, at)};
 
-/* ---- Tests and files ---------------------------------------------------------------------------------------------- */
+/* ---- Tests and files --------------------------------------------------------------------------------------------- */
 
 static const Word NEEDS_WORDS[] = {
     AT("programs", NAMES, Needs, programs, "programs"),
@@ -513,13 +523,7 @@ static const Word FILE_WORDS[] = {
 };
 const Vocabulary VOCAB_FILE = {"a file", WORDS(FILE_WORDS)};
 
-/* ---- Dolt's dialect ----------------------------------------------------------------------------------------------- */
-
-static const Word DOLT_FILE_WORDS[] = {
-    SPECIAL("tests", "the tests"),
-    SPECIAL("parallel", "true: tests of this file may run beside each other"),
-};
-const Vocabulary VOCAB_DOLT_FILE = {"a file", WORDS(DOLT_FILE_WORDS)};
+/* ---- Dolt's dialect ---------------------------------------------------------------------------------------------- */
 
 static const Word DOLT_TEST_WORDS[] = {
     MUST("name", STRING, Test, base_name, "what reports call it"),
@@ -540,7 +544,8 @@ static const Word DOLT_SERVER_WORDS[] = {
     AT("debug_port", TEXT, DoltServer, debug_port, "the port of dlv"),
     AT("log_matches", PATTERNS, DoltServer, log_matches, "each must match its output"),
     AT("log_not_matches", PATTERNS, DoltServer, log_not_matches, "none may match its output"),
-    AT_HAS("error_matches", PATTERNS, DoltServer, error_matches, has_error_matches, "it must fail, its output match each"),
+    AT_HAS("error_matches", PATTERNS, DoltServer, error_matches, has_error_matches,
+           "it must fail, its output match each"),
 };
 const Vocabulary VOCAB_DOLT_SERVER = {"a server", WORDS(DOLT_SERVER_WORDS), .size = sizeof(DoltServer),
                                       .place = 1 + offsetof(DoltServer, at)};

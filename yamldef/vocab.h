@@ -76,7 +76,7 @@ typedef struct Vocabulary {
 /* A verb of the step language: its word says what its value is and where in a Step that goes. */
 typedef struct VerbWord { Word word; Verb verb; } VerbWord;
 
-extern const Vocabulary VOCAB_FILE, VOCAB_DOLT_FILE, VOCAB_TEST, VOCAB_DOLT_TEST, VOCAB_NEEDS, VOCAB_TOPOLOGY,
+extern const Vocabulary VOCAB_FILE, VOCAB_TEST, VOCAB_DOLT_TEST, VOCAB_NEEDS, VOCAB_TOPOLOGY,
     VOCAB_PROCEDURE, VOCAB_SERVER, VOCAB_ENGINE, VOCAB_WITH_FILE, VOCAB_COMMAND;
 extern const Vocabulary VOCAB_STEP, VOCAB_SQL_STEP, VOCAB_SESSION, VOCAB_ENTRY, VOCAB_RESULT, VOCAB_CELL, VOCAB_NOTICE,
     VOCAB_TARGET, VOCAB_READY, VOCAB_CALL, VOCAB_FOR_EACH, VOCAB_RESTART_SERVER;

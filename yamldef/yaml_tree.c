@@ -23,8 +23,8 @@ typedef struct Reader {
   const char *bytes;
   gsize len;
   yaml_parser_t parser;
-  GArray *open;         /* Open, outermost first */
-  GHashTable *anchors;  /* name -> const Node; an unfinished one -> NULL */
+  GArray *open;        /* Open, outermost first */
+  GHashTable *anchors; /* name -> const Node; an unfinished one -> NULL */
   const Node *root;
   guint64 n_nodes, n_extra; /* written; brought in by aliases and merges */
   bool failed;
@@ -41,11 +41,12 @@ static void fail_hint(Reader *r, Place at, const char *what, const char *hint) {
 
 static void fail(Reader *r, Place at, const char *what) { fail_hint(r, at, what, NULL); }
 
-/* ---- What libyaml complains about --------------------------------------------------------------------------------- */
+/* ---- What libyaml complains about -------------------------------------------------------------------------------- */
 
 /* Reader errors carry a byte offset only; the place is counted here.  UTF-16 has two bytes a unit. */
 static Place place_of_offset(const Reader *r, gsize offset) {
-  bool le = r->len >= 2 && memcmp(r->bytes, "\xFF\xFE", 2) == 0, be = r->len >= 2 && memcmp(r->bytes, "\xFE\xFF", 2) == 0;
+  bool le = r->len >= 2 && memcmp(r->bytes, "\xFF\xFE", 2) == 0,
+       be = r->len >= 2 && memcmp(r->bytes, "\xFE\xFF", 2) == 0;
   gsize unit = le || be ? 2 : 1, i = unit == 2 ? 2 : r->len >= 3 && memcmp(r->bytes, BOM, 3) == 0 ? 3 : 0;
   Place at = {r->file, 1, 1};
   for (; i + unit <= MIN(offset, r->len); i += unit) {
@@ -82,17 +83,18 @@ static void fail_parser(Reader *r) {
   Place at = place_of(r, p->problem_mark);
   bool tab = strstr(problem, "cannot start any token") != NULL && p->problem_mark.index < r->len &&
              r->bytes[p->problem_mark.index] == '\t';
-  g_autofree char *what = p->context == NULL || p->context_mark.line == p->problem_mark.line
-                              ? g_strdup_printf("not YAML: %s", problem)
-                              : g_strdup_printf("not YAML: %s, %s that began in line %zu", problem, p->context,
-                                                p->context_mark.line + 1);
-  const char *hint = tab                                                ? "indent with blanks, not with tabs"
-                     : strstr(problem, "did not find expected ',' or") != NULL ? "a text with , : # [ ] { } needs quotes"
-                                                                        : NULL;
+  g_autofree char *what =
+      p->context == NULL || p->context_mark.line == p->problem_mark.line
+          ? g_strdup_printf("not YAML: %s", problem)
+          : g_strdup_printf("not YAML: %s, %s that began in line %zu", problem, p->context, p->context_mark.line + 1);
+  const char *hint = tab ? "indent with blanks, not with tabs"
+                     : strstr(problem, "did not find expected ',' or") != NULL
+                         ? "a text with , : # [ ] { } needs quotes"
+                         : NULL;
   fail_hint(r, at, what, hint);
 }
 
-/* ---- Nodes -------------------------------------------------------------------------------------------------------- */
+/* ---- Nodes ------------------------------------------------------------------------------------------------------- */
 
 static Node *new_node(Reader *r, NodeKind kind, yaml_mark_t mark) {
   Node *node = arena_new0(r->arena, Node, 1);
@@ -131,8 +133,12 @@ static const char *keep_anchor(Reader *r, const yaml_char_t *anchor) {
 
 /* The core schema's tags; a tag decides instead of the quotes. */
 static bool tag_fits(Reader *r, NodeKind kind, const yaml_char_t *tag, Place at, bool *plain) {
-  static const struct { const char *tag; NodeKind kind; bool plain; } KNOWN[] = {
-      {"!", NODE_SCALAR, false},          {YAML_STR_TAG, NODE_SCALAR, false},  {YAML_INT_TAG, NODE_SCALAR, true},
+  static const struct {
+    const char *tag;
+    NodeKind kind;
+    bool plain;
+  } KNOWN[] = {
+      {"!", NODE_SCALAR, false},           {YAML_STR_TAG, NODE_SCALAR, false}, {YAML_INT_TAG, NODE_SCALAR, true},
       {YAML_FLOAT_TAG, NODE_SCALAR, true}, {YAML_BOOL_TAG, NODE_SCALAR, true}, {YAML_NULL_TAG, NODE_SCALAR, true},
       {YAML_SEQ_TAG, NODE_LIST, false},    {YAML_MAP_TAG, NODE_MAP, false},
   };
@@ -197,7 +203,7 @@ static void on_alias(Reader *r, const yaml_event_t *event) {
     put(r, found);
 }
 
-/* ---- Mappings ----------------------------------------------------------------------------------------------------- */
+/* ---- Mappings ---------------------------------------------------------------------------------------------------- */
 
 static bool is_merge(const Node *key) { return key->kind == NODE_SCALAR && key->plain && strcmp(key->text, "<<") == 0; }
 
@@ -285,7 +291,7 @@ static void on_end(Reader *r) {
   put(r, node);
 }
 
-/* ---- The whole file ----------------------------------------------------------------------------------------------- */
+/* ---- The whole file ---------------------------------------------------------------------------------------------- */
 
 static void on_document(Reader *r, const yaml_event_t *event) {
   if (r->root != NULL)
