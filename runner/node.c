@@ -13,6 +13,7 @@
 #define TAIL_LINES 20
 #define KILL_LIMIT (5 * G_USEC_PER_SEC)
 #define PORT_LIMIT (300 * G_USEC_PER_SEC)   /* another runner's test may have it until then */
+#define DOLT_PORT 3306           /* of a server in Dolt's format that names none */
 #define DEFAULT_GRACE (10 * G_USEC_PER_SEC)
 
 /* ---- Made and freed */
@@ -35,6 +36,9 @@ static bool take_ports(Node *node, Outcome *outcome) {
       return outcome_take_error(outcome, error);
   } else if (server->dynamic_port.raw) {
     node->port = cluster_port_name(node->cluster, server->dynamic_port.raw, &error);
+  } else if (node->cluster->test->dolt && !server->has_error_matches) {
+    node->port = DOLT_PORT;
+    if (!ports_fixed(ports, node->port, deadline_in(PORT_LIMIT), &error)) return outcome_take_error(outcome, error);
   } else {
     node->port = ports_take(ports, node->engine->hold_port, &error);
   }

@@ -36,11 +36,27 @@ static void saw(Asking *asking, const char *format, ...) {
   va_end(args);
 }
 
+/* A server that refuses this user or this database in its own words is there: a definition may have left the engine's default
+ * user no way in. One that is starting, stopping or full is not (PostgreSQL 57P03 and class 53; MySQL 1040, 1047, 1053), and
+ * numbers from 2000 are the client library's own. */
+static bool refused_by_server(DbKind kind, const DbOutcome *said) {
+  if (said->status != DB_ERROR || !said->sqlstate) return false;
+  if (kind == DB_POSTGRESQL) {
+    static const char *const not_there[] = {"08", "53", "57", "58", "XX"};
+    for (guint i = 0; i < G_N_ELEMENTS(not_there); i++)
+      if (g_str_has_prefix(said->sqlstate, not_there[i])) return false;
+    return true;
+  }
+  return ((said->code >= 1000 && said->code < 2000) || said->code >= 3000) && said->code != 1040 && said->code != 1047 && said->code != 1053;
+}
+
 static Answer ask_session(Asking *asking, Outcome *outcome) {
   Scope scope = {.cluster = asking->node->cluster, .roles = {.self = asking->node}};
   DbOutcome said = {0};
   Session *session = session_open(&scope, asking->node, NULL, asking->limit, &said, outcome);
   Answer answer = session ? ANSWER_YES : outcome->kind != OUTCOME_OK ? ANSWER_NEVER : ANSWER_NOT_YET;
+  DbKind kind = asking->node->engine->client == CLIENT_POSTGRESQL ? DB_POSTGRESQL : DB_MYSQL;
+  if (!session && refused_by_server(kind, &said)) answer = ANSWER_YES;
   if (!session && said.text) saw(asking, "%s", said.text);
   session_free(session);
   db_outcome_clear(&said);

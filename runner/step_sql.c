@@ -316,13 +316,14 @@ static bool run_entry(Context *context, Session *session, const SqlStep *sql, co
 /* ---- Sessions */
 
 static bool check_connect_error(Context *context, const SqlStep *sql, const DbOutcome *said, Outcome *outcome) {
-  const SqlEntry entry = {.at = sql->connect_error.at, .error_match = sql->connect_error.match, .error_code = sql->connect_error.code};
   CompareOptions options = compare_options(context);
   bool undecided = false;
+  if (said->status == DB_CANCELLED) return outcome_cancel(outcome);
   if (said->status == DB_TIMED_OUT) return outcome_fail(outcome, "the session neither came about nor was refused in time");
-  g_autofree char *problem = expect_outcome(&entry, said, &options, context->scope.cluster->test->dolt, &undecided);
+  g_autofree char *problem = expect_error(&sql->connect_error.code, &sql->connect_error.match, said, "connection", &options,
+                                          context->scope.cluster->test->dolt, &undecided);
   if (!problem) return true;
-  return undecided ? outcome_error(outcome, "connecting: %s", problem) : outcome_fail(outcome, "connecting: %s", problem);
+  return undecided ? outcome_error(outcome, "%s", problem) : outcome_fail(outcome, "%s", problem);
 }
 
 static bool could_not_connect(Node *node, const DbOutcome *said, Outcome *outcome) {
