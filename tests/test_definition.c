@@ -514,7 +514,7 @@ static void sources_are_found_and_read(Dir *dir, gconstpointer data) {
            "    - {name: x, source_path: beside.txt}\n    - {name: y, source_path: below.txt}\n    - {name: z, "
            "source_path: $TESTGENDIR/x.txt}\n");
   g_autoptr(Definition) d = load_in(dir, "a.yaml");
-  g_unsetenv("TESTGENDIR");
+  g_setenv("TESTGENDIR", "/gen", TRUE);
   const WithFiles *files = &definition_test(d, 0)->servers[0].files;
   g_assert_cmpstr(files->v[0].contents.raw, ==, "beside {{port nobody}}");
   g_assert_cmpuint(files->v[0].contents.n_parts, ==, 0);
@@ -610,7 +610,7 @@ static void dolt_repos_become_servers(void) {
   g_assert_true(srv->lazy_ready && srv->runs && srv->has_error_matches);
   g_assert_cmpstr(srv->dynamic_port.raw, ==, "s");
   g_assert_cmpstr(srv->debug_port.raw, ==, "4000");
-  g_assert_cmpint(srv->files.v[0].mode, ==, -1);
+  g_assert_cmpint(srv->files.v[0].mode, ==, 0550);
   g_assert_cmpuint(srv->files.v[0].contents.n_parts, ==, 3);
   g_assert_cmpuint(srv->setup.n, ==, 1);
   g_assert_cmpstr(srv->setup.v[0].argv.v[1].raw, ==, "init");
@@ -635,7 +635,7 @@ static void dolt_connections_become_steps(void) {
   g_assert_cmpuint(definition_test(d, 0)->steps.n, ==, 4);
   const SqlStep *sql = &step(d, 0)->sql;
   g_assert_cmpuint(sql->connection_attempts, ==, 7);
-  g_assert_cmpstr(sql->words.password_file.raw, ==, "$TESTGENDIR/pw");
+  g_assert_cmpstr(sql->words.password_file.raw, ==, "/gen/pw");
   g_assert_cmpint(sql->words.tls, ==, TLS_REQUIRE);
   g_assert_cmpuint(sql->words.params.n, ==, 1);
   g_assert_cmpstr(sql->words.params.v[0].key, ==, "allowCleartextPasswords");
@@ -682,6 +682,21 @@ static void dolt_program_is_the_environments(void) {
   g_assert_cmpuint(engine->create.n, ==, 3);
   g_assert_cmpstr(engine->words.user.raw, ==, "root");
   g_assert_cmpint(engine->words.tls, ==, TLS_PREFER);
+}
+
+/* What Go's libraries accept runs here too: null and \"\" for nothing, yes for true, a name twice. */
+static void dolt_files_are_read_as_go_reads_them(void) {
+  g_autoptr(Definition) d =
+      load_text("parallel: yes\ntests:\n- {name: t, skip: \"\", repos: [{name: a, server: {name: \"\", args: null}}]}\n"
+                "- {name: t, repos: [{name: a, server: null}], connections: null}\n- {name: t, repos: [{name: a}]}\n");
+  g_assert_true(definition_test(d, 0)->parallel);
+  g_assert_null(definition_test(d, 0)->skip);
+  g_assert_cmpstr(definition_test(d, 0)->servers[0].name.s, ==, "a");
+  g_assert_true(definition_test(d, 0)->servers[0].runs);
+  g_assert_false(definition_test(d, 1)->servers[0].runs);
+  g_assert_cmpstr(definition_test(d, 0)->name, ==, "t");
+  g_assert_cmpstr(definition_test(d, 1)->name, ==, "t#01");
+  g_assert_cmpstr(definition_test(d, 2)->name, ==, "t#02");
 }
 
 static void dolt_files_run_one_after_the_other(void) {
@@ -734,6 +749,7 @@ static const char SERVERS[] =
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_unsetenv("DOLT_BIN_PATH");
+  g_setenv("TESTGENDIR", "/gen", TRUE);
   g_test_add_func("/definition/first", the_first_replication_test_is_read);
   g_test_add_func("/definition/cells", cells_are_told_apart);
   g_test_add_func("/definition/results", results_have_their_short_forms);
@@ -761,6 +777,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/definition/dolt/connections", dolt_connections_become_steps);
   g_test_add_func("/definition/dolt/patterns", dolt_patterns_are_re2);
   g_test_add_func("/definition/dolt/program", dolt_program_is_the_environments);
+  g_test_add_func("/definition/dolt/go", dolt_files_are_read_as_go_reads_them);
   g_test_add_func("/definition/dolt/parallel", dolt_files_run_one_after_the_other);
   g_test_add_data_func("/definition/mutated/dolt", DOLT, mutated_definitions_do_no_harm);
   g_test_add_data_func("/definition/mutated/servers", SERVERS, mutated_definitions_do_no_harm);

@@ -69,10 +69,22 @@ bool read_name(Loader *l, const Node *node, const char *what, Name *out) {
   return out->s != NULL;
 }
 
+/* Where Go's library wants a bool it takes these words of YAML 1.1 too. */
+static bool is_go_bool(const Node *node, bool *value) {
+  static const char *const WORDS[] = {"n", "no", "off", "y", "yes", "on"};
+  for (guint i = 0; node->kind == NODE_SCALAR && node->plain && i < G_N_ELEMENTS(WORDS); i++) {
+    if (g_ascii_strcasecmp(node->text, WORDS[i]) == 0) {
+      *value = i >= 3;
+      return true;
+    }
+  }
+  return false;
+}
+
 bool read_bool(Loader *l, const Node *node, const char *what, bool *out) {
   node = resolve(l, node);
   bool value;
-  if (!node_is_bool(node, &value)) {
+  if (!node_is_bool(node, &value) && !(l->dolt && is_go_bool(node, &value))) {
     wrong_type(l, node, what, "true or false");
     return false;
   }
@@ -378,6 +390,12 @@ static void want_required(Loader *l, const Node *map, const Vocabulary *vocabula
   }
 }
 
+/* Go's structs cannot tell null, or an empty name, from nothing. */
+static bool not_given_in_go(const Node *value, const Word *word) {
+  bool name = word->type == WORD_STRING || word->type == WORD_NAME;
+  return node_is_null(value) || (name && value->kind == NODE_SCALAR && value->len == 0);
+}
+
 void read_record(Loader *l, const Node *node, const Vocabulary *vocabulary, void *base) {
   node = resolve(l, node);
   if (vocabulary->place > 0)
@@ -389,8 +407,8 @@ void read_record(Loader *l, const Node *node, const Vocabulary *vocabulary, void
     read_word(l, node, obvious, base);
   for (guint i = 0; node->kind == NODE_MAP && i < node->n; i++) {
     const Word *word = vocab_find(vocabulary, node->pairs[i].key->text);
-    if (word != NULL && l->dolt && node_is_null(node->pairs[i].value))
-      continue; /* as Go reads it: not given */
+    if (word != NULL && l->dolt && not_given_in_go(node->pairs[i].value, word))
+      continue;
     if (word != NULL) {
       read_word(l, node->pairs[i].value, word, base);
       continue;

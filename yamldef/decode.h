@@ -56,6 +56,8 @@ void read_ready(Loader *l, const Node *node, Ready *out);
 void read_stop_modes(Loader *l, const Node *node, void *field);
 /* A with_file after its words were read: checks its name, finds and reads a source. */
 void finish_with_file(Loader *l, WithFile *file);
+/* A leading $TESTGENDIR replaced; newly allocated, NULL when it is not set. */
+char *put_testgendir(Loader *l, Place at, const char *path);
 /* Beside the definition, then below the current directory; newly allocated, NULL when there is none. */
 char *find_source(Loader *l, Place at, const char *path);
 

@@ -277,10 +277,10 @@ typedef struct Ready {
 typedef enum SettingsForm { FORM_NONE, FORM_CONF, FORM_INI, FORM_YAML, FORM_JSON } SettingsForm;
 
 /* A file of a server.  Exactly one of contents and source_path; a source that is a constant was found and read at load
- * (`contents` then holds it byte for byte, not rendered when source_is_raw). */
+ * (`contents` then holds it byte for byte; its templates count in Dolt's dialect only). */
 typedef struct WithFile {
   Text name, contents, source_path;
-  int mode;                  /* -1: 0644 (Dolt's dialect: 0550) */
+  int mode;                  /* -1: 0644 */
   bool append;
   Place at;
 } WithFile;
@@ -350,7 +350,7 @@ typedef struct Server {
   Names ports;
   Texts create_args;
   Commands setup, prepare;   /* before and after its files are written */
-  Steps init;
+  Steps init;                /* of SQL on "self" */
   Texts args;
   Pairs envs;
   Text port;                 /* a fixed port; raw NULL: its own free port */

@@ -230,6 +230,12 @@ static void map_params(Loader *l, SessionWords *words) {
   set_list(l, &words->params, passed, sizeof(Pair));
 }
 
+static void map_password_file(Loader *l, Text *file) {
+  g_autofree char *path = file->raw == NULL ? NULL : put_testgendir(l, file->at, file->raw);
+  if (path != NULL && file->n_parts == 0)
+    *file = text_of(l, path, file->at);
+}
+
 static Step new_step(Verb verb, Place at, guint number) {
   Step step;
   memcpy(&step, VOCAB_STEP.defaults, sizeof step);
@@ -250,6 +256,7 @@ static void add_connection(Loader *l, const DoltConnection *from, guint number, 
   step.sql.entries = from->entries.v;
   step.sql.connection_attempts = from->retry_attempts;
   map_params(l, &step.sql.words);
+  map_password_file(l, &step.sql.words.password_file);
   g_array_append_val(steps, step);
   if (!from->has_restart)
     return;

@@ -346,14 +346,25 @@ static void read_tests(Loader *l, const Node *root, Place at) {
   }
 }
 
+/* As Go names a second test of a name: x#01. */
+static const char *numbered_name(Loader *l, GHashTable *seen, const char *name) {
+  for (guint i = 1;; i++) {
+    const char *numbered = arena_printf(l->arena, "%s#%02u", name, i);
+    if (!g_hash_table_contains(seen, numbered))
+      return numbered;
+  }
+}
+
 static void check_test_names(Loader *l) {
   g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
   for (guint i = 0; i < l->tests->len; i++) {
-    const Test *test = &g_array_index(l->tests, Test, i), *first = g_hash_table_lookup(seen, test->name);
-    if (first != NULL && *test->name != '\0')
+    Test *test = &g_array_index(l->tests, Test, i);
+    const Test *first = g_hash_table_lookup(seen, test->name);
+    if (first != NULL && test->dolt)
+      test->name = numbered_name(l, seen, test->name);
+    else if (first != NULL && *test->name != '\0')
       complain(l, test->at, NULL, "another test is called '%s' too, in line %d", test->name, first->at.line);
-    else
-      g_hash_table_insert(seen, (gpointer)(guintptr)test->name, (gpointer)(guintptr)test);
+    g_hash_table_insert(seen, (gpointer)(guintptr)test->name, test);
   }
 }
 
