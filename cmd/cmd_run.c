@@ -1,4 +1,5 @@
 #include "cmd/commands.h"
+#include "cmd/bazel.h"
 #include "cmd/reports.h"
 #include "cmd/selection.h"
 #include "runner/run.h"
@@ -9,9 +10,9 @@
 #include <unistd.h>
 
 /* Bazel takes a test that does not touch this file for one that knows nothing of shards, and fails it. */
-static bool touch_shard_file(const Selection *selection) {
-  const char *path = getenv("TEST_SHARD_STATUS_FILE");
-  if (g_strcmp0(selection->shard_source, "Bazel") != 0 || !path || !*path) return true;
+static bool touch_shard_file(const Options *options) {
+  const char *path = bazel_says(options, "TEST_SHARD_STATUS_FILE");
+  if (!path) return true;
   int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
   if (fd < 0) return tell(STATUS_ENVIRONMENT, "touch '%s' (TEST_SHARD_STATUS_FILE): %m", path), false;
   close(fd);
@@ -83,7 +84,7 @@ int cmd_run(const Options *options) {
   if (!wanted) return tell(STATUS_USAGE, "%s", error->message);
   Selection selection;
   int status = selection_make(options, &selection), signo = 0;
-  if (status == STATUS_PASSED && !touch_shard_file(&selection)) status = STATUS_ENVIRONMENT;
+  if (status == STATUS_PASSED && !touch_shard_file(options)) status = STATUS_ENVIRONMENT;
   if (status == STATUS_PASSED && plan_n_tests(selection.plan)) status = run_plan(options, selection.plan, wanted, &signo);
   selection_clear(&selection);
   if (signo) end_by(signo);

@@ -32,6 +32,7 @@ static const char *const environment[][2] = {
   {"XDG_RUNTIME_DIR", "Below it runs are registered, for runner cleanup."},
   {"SUDO_UID", "Who servers run as when root started runner through sudo."},
   {"TEST_SHARD_INDEX, TEST_TOTAL_SHARDS, TEST_SHARD_STATUS_FILE", "Bazel's, for --shard auto."},
+  {"XML_OUTPUT_FILE, TESTBRIDGE_TEST_ONLY", "Bazel's, with --shard auto: a JUnit report goes there, only matching tests run."},
   {"CI_NODE_INDEX, CI_NODE_TOTAL", "GitLab's, for --shard auto."},
   {"CIRCLE_NODE_INDEX, CIRCLE_NODE_TOTAL", "CircleCI's, for --shard auto."},
   {"BUILDKITE_PARALLEL_JOB, BUILDKITE_PARALLEL_JOB_COUNT", "Buildkite's, for --shard auto."},

@@ -1,4 +1,5 @@
 #include "cmd/reports.h"
+#include "cmd/bazel.h"
 #include "cmd/commands.h"
 #include "yamldef/problem.h"
 #include <string.h>
@@ -36,6 +37,9 @@ GArray *reports_wanted(const Options *options, GError **error) {
       }
     g_array_append_val(all, wanted);
   }
+  const char *bazel = bazel_says(options, "XML_OUTPUT_FILE");
+  WantedReport for_bazel = {report_find("junit"), bazel};
+  if (bazel) g_array_append_val(all, for_bazel);
   return g_steal_pointer(&all);
 }
 

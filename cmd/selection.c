@@ -1,4 +1,5 @@
 #include "cmd/selection.h"
+#include "cmd/bazel.h"
 #include "cmd/commands.h"
 #include "cmd/inputs.h"
 #include <stdio.h>
@@ -33,8 +34,10 @@ int selection_make(const Options *options, Selection *selection) {
     return tell(STATUS_USAGE, "%s", error->message);
   int status = load(options, selection);
   if (status != STATUS_PASSED) return status;
+  const char *filter[] = {bazel_says(options, "TESTBRIDGE_TEST_ONLY"), NULL};
+  const char *const *names = options_list(options->tests);
   PlanOptions wanted = {
-    .tests = options_list(options->tests), .tags = options_list(options->tags), .skip_tags = options_list(options->skip_tags),
+    .tests = names || !filter[0] ? names : filter, .tags = options_list(options->tags), .skip_tags = options_list(options->skip_tags),
     .shard = selection->shard, .shards = selection->shards, .repeat = (guint)options->repeat,
   };
   selection->plan = plan_new((Definition *const *)selection->definitions->pdata, selection->definitions->len, &wanted, &error);

@@ -7,7 +7,8 @@ trap 'rm -rf "$here"' EXIT
 chmod 755 "$here"
 cd "$here" || exit 1
 export TMPDIR=$here LC_ALL=C
-unset NO_COLOR FORCE_COLOR CLICOLOR_FORCE COLUMNS TEST_SHARD_INDEX TEST_TOTAL_SHARDS TEST_SHARD_STATUS_FILE CI_NODE_INDEX CI_NODE_TOTAL
+unset NO_COLOR FORCE_COLOR CLICOLOR_FORCE COLUMNS TEST_SHARD_INDEX TEST_TOTAL_SHARDS TEST_SHARD_STATUS_FILE CI_NODE_INDEX CI_NODE_TOTAL \
+  XML_OUTPUT_FILE TESTBRIDGE_TEST_ONLY
 points=0
 
 point() {                        # OK NAME [DIAGNOSTIC]
@@ -319,6 +320,14 @@ contains 'what was not run is counted' out 'not run, stopped by SIGTERM'
 TEST_SHARD_INDEX=4 TEST_TOTAL_SHARDS=5 TEST_SHARD_STATUS_FILE=$here/touched ran --shard auto dir
 says 'Bazel: an empty shard passes' 0 '' 'runner: no test is in shard 5/5'
 [ -e touched ]; point $? 'Bazel: its shard file is touched'
+XML_OUTPUT_FILE=bazel.xml TESTBRIDGE_TEST_ONLY='is *' ran run --shard auto good.yaml
+says 'Bazel: its filter' 0 'SKIP  is skipped: not yet
+
+0 passed, 0 failed, 1 skipped' ''
+contains 'Bazel: its report' bazel.xml '<testcase name="is skipped" classname="good"'
+XML_OUTPUT_FILE=unasked.xml TESTBRIDGE_TEST_ONLY='is *' ran list good.yaml
+says 'Bazel: not asked for' 0 'good.yaml:2: holds  (tags: quick)
+good.yaml:6: is skipped  (skipped: not yet)' ''
 CI_NODE_INDEX=2 CI_NODE_TOTAL=2 ran list --shard auto dir
 says 'GitLab: the second half' 0 'dir/b.yml:2: holds  (tags: quick)' ''
 
