@@ -10,7 +10,8 @@ int cmd_check(const Options *options) {
   g_autoptr(GString) out = g_string_new(NULL);
   guint n_warnings, n_tests = 0, n_errors = inputs_problems(definitions, true, &n_warnings, out);
   for (guint i = 0; i < definitions->len; i++) n_tests += definition_n_tests(definitions->pdata[i]);
-  g_string_append_printf(out, "%u file%s, %u test%s, %u error%s, %u warning%s\n", definitions->len, plural(definitions->len),
-                         n_tests, plural(n_tests), n_errors, plural(n_errors), n_warnings, plural(n_warnings));
+  g_string_append_printf(out, "%u file%s, %u test%s, %u error%s, %u warning%s\n", definitions->len,
+                         plural(definitions->len), n_tests, plural(n_tests), n_errors, plural(n_errors), n_warnings,
+                         plural(n_warnings));
   return print_result(out, n_errors ? STATUS_USAGE : STATUS_PASSED);
 }

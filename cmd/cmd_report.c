@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 static void show(const Options *options, const RunRecord *record, int fd) {
-  TerminalOptions terminal = {.fd = fd, .colour = terminal_wants_colour(options->colour, fd), .width = terminal_width(fd),
+  TerminalOptions terminal = {.fd = fd,
+                              .colour = terminal_wants_colour(options->colour, fd),
+                              .width = terminal_width(fd),
                               .verbose = (int)options->verbose};
   TerminalReport *report = terminal_report_new(&terminal, record);
   terminal_report_end(report);
@@ -22,5 +24,6 @@ int cmd_report(const Options *options) {
   if (!run_record_n_tests(record)) return tell(STATUS_USAGE, "these files have no events of a run");
   if (bad) tell(STATUS_PASSED, "%u line%s passed over: cut off, or no events", bad, bad == 1 ? "" : "s");
   if (!wanted->len) show(options, record, STDOUT_FILENO);
-  return reports_write(wanted, options, record, (const char *const *)options->files) ? STATUS_PASSED : STATUS_ENVIRONMENT;
+  return reports_write(wanted, options, record, (const char *const *)options->files) ? STATUS_PASSED
+                                                                                     : STATUS_ENVIRONMENT;
 }

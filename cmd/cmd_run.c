@@ -37,8 +37,12 @@ static RunOptions run_options(const Options *options) {
 
 static TerminalReport *terminal_of(const Options *options, const GArray *wanted, const RunRecord *record) {
   int fd = reports_take_stdout(wanted) ? STDERR_FILENO : STDOUT_FILENO;
-  TerminalOptions terminal = {.fd = fd, .colour = terminal_wants_colour(options->colour, fd), .live = terminal_is_live(fd),
-                              .width = terminal_width(fd), .verbose = (int)options->verbose, .retries = (guint)options->retries};
+  TerminalOptions terminal = {.fd = fd,
+                              .colour = terminal_wants_colour(options->colour, fd),
+                              .live = terminal_is_live(fd),
+                              .width = terminal_width(fd),
+                              .verbose = (int)options->verbose,
+                              .retries = (guint)options->retries};
   return terminal_report_new(&terminal, record);
 }
 
@@ -85,7 +89,8 @@ int cmd_run(const Options *options) {
   Selection selection;
   int status = selection_make(options, &selection), signo = 0;
   if (status == STATUS_PASSED && !touch_shard_file(options)) status = STATUS_ENVIRONMENT;
-  if (status == STATUS_PASSED && plan_n_tests(selection.plan)) status = run_plan(options, selection.plan, wanted, &signo);
+  if (status == STATUS_PASSED && plan_n_tests(selection.plan))
+    status = run_plan(options, selection.plan, wanted, &signo);
   selection_clear(&selection);
   if (signo) end_by(signo);
   return status;

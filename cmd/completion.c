@@ -13,7 +13,8 @@ static void append_option_names(GString *out, int commands) {
   const Option *table = option_table(&n);
   gsize before = out->len;
   for (guint i = 0; i < n; i++)
-    if (table[i].commands & commands) g_string_append_printf(out, "%s--%s", out->len > before ? " " : "", table[i].name);
+    if (table[i].commands & commands)
+      g_string_append_printf(out, "%s--%s", out->len > before ? " " : "", table[i].name);
 }
 
 /* a|b|c as words of the shell */
@@ -49,8 +50,9 @@ static void bash_values(GString *out) {
 static void bash(GString *out) {
   guint n;
   const Subcommand *table = command_table(&n);
-  g_string_append(out, "_runner() {\n  local word=\"${COMP_WORDS[COMP_CWORD]}\" before=\"${COMP_WORDS[COMP_CWORD-1]}\" options\n"
-                       "  COMPREPLY=()\n");
+  g_string_append(
+      out, "_runner() {\n  local word=\"${COMP_WORDS[COMP_CWORD]}\" before=\"${COMP_WORDS[COMP_CWORD-1]}\" options\n"
+           "  COMPREPLY=()\n");
   bash_values(out);
   g_string_append(out, "  case \"${COMP_WORDS[1]}\" in\n");
   for (guint i = 0; i < n; i++) {
@@ -60,7 +62,8 @@ static void bash(GString *out) {
   }
   g_string_append(out, "  *) options='");
   append_option_names(out, CMD_RUN);
-  g_string_append(out, "';;\n  esac\n  if [[ $word == -* ]]; then\n    COMPREPLY=($(compgen -W \"$options\" -- \"$word\"))\n    return\n  fi\n"
+  g_string_append(out, "';;\n  esac\n  if [[ $word == -* ]]; then\n    COMPREPLY=($(compgen -W \"$options\" -- "
+                       "\"$word\"))\n    return\n  fi\n"
                        "  COMPREPLY=($(compgen -f -- \"$word\"))\n"
                        "  if [[ $COMP_CWORD == 1 || ${COMP_WORDS[1]} == help ]]; then\n    COMPREPLY+=($(compgen -W '");
   append_command_names(out);

@@ -23,22 +23,23 @@ static const char *const statuses[][2] = {
 };
 
 static const char *const environment[][2] = {
-  {"NO_COLOR", "Not empty: no colour, where --color is not given."},
-  {"FORCE_COLOR, CLICOLOR_FORCE", "Not empty and not 0: colour, also where the output is no terminal."},
-  {"TERM", "dumb: no colour and nothing is redrawn."},
-  {"COLUMNS", "The width to write for, where the terminal does not tell."},
-  {"TMPDIR", "Below it each test gets its directory; /tmp when unset."},
-  {"XDG_CACHE_HOME", "Below it fresh data directories are kept to be copied; ~/.cache when unset."},
-  {"XDG_RUNTIME_DIR", "Below it runs are registered, for runner cleanup."},
-  {"SUDO_UID", "Who servers run as when root started runner through sudo."},
-  {"TEST_SHARD_INDEX, TEST_TOTAL_SHARDS, TEST_SHARD_STATUS_FILE", "Bazel's, for --shard auto."},
-  {"XML_OUTPUT_FILE, TESTBRIDGE_TEST_ONLY", "Bazel's, with --shard auto: a JUnit report goes there, only matching tests run."},
-  {"CI_NODE_INDEX, CI_NODE_TOTAL", "GitLab's, for --shard auto."},
-  {"CIRCLE_NODE_INDEX, CIRCLE_NODE_TOTAL", "CircleCI's, for --shard auto."},
-  {"BUILDKITE_PARALLEL_JOB, BUILDKITE_PARALLEL_JOB_COUNT", "Buildkite's, for --shard auto."},
-  {"SLURM_ARRAY_TASK_ID, _COUNT, _MIN, _STEP", "Slurm's job arrays, for --shard auto."},
-  {"JOB_COMPLETION_INDEX", "Kubernetes' indexed jobs, for --shard auto/N."},
-  {"AWS_BATCH_JOB_ARRAY_INDEX, AWS_BATCH_JOB_ARRAY_SIZE", "AWS Batch's array jobs, for --shard auto."},
+    {"NO_COLOR", "Not empty: no colour, where --color is not given."},
+    {"FORCE_COLOR, CLICOLOR_FORCE", "Not empty and not 0: colour, also where the output is no terminal."},
+    {"TERM", "dumb: no colour and nothing is redrawn."},
+    {"COLUMNS", "The width to write for, where the terminal does not tell."},
+    {"TMPDIR", "Below it each test gets its directory; /tmp when unset."},
+    {"XDG_CACHE_HOME", "Below it fresh data directories are kept to be copied; ~/.cache when unset."},
+    {"XDG_RUNTIME_DIR", "Below it runs are registered, for runner cleanup."},
+    {"SUDO_UID", "Who servers run as when root started runner through sudo."},
+    {"TEST_SHARD_INDEX, TEST_TOTAL_SHARDS, TEST_SHARD_STATUS_FILE", "Bazel's, for --shard auto."},
+    {"XML_OUTPUT_FILE, TESTBRIDGE_TEST_ONLY",
+     "Bazel's, with --shard auto: a JUnit report goes there, only matching tests run."},
+    {"CI_NODE_INDEX, CI_NODE_TOTAL", "GitLab's, for --shard auto."},
+    {"CIRCLE_NODE_INDEX, CIRCLE_NODE_TOTAL", "CircleCI's, for --shard auto."},
+    {"BUILDKITE_PARALLEL_JOB, BUILDKITE_PARALLEL_JOB_COUNT", "Buildkite's, for --shard auto."},
+    {"SLURM_ARRAY_TASK_ID, _COUNT, _MIN, _STEP", "Slurm's job arrays, for --shard auto."},
+    {"JOB_COMPLETION_INDEX", "Kubernetes' indexed jobs, for --shard auto/N."},
+    {"AWS_BATCH_JOB_ARRAY_INDEX, AWS_BATCH_JOB_ARRAY_SIZE", "AWS Batch's array jobs, for --shard auto."},
 };
 
 static const char *const files[][2] = {
@@ -46,9 +47,9 @@ static const char *const files[][2] = {
   {"$TMPDIR/runner-*", "The directory of a run; what is left of it after a failure is named in the report."},
 };
 
-static const char description[] =
-  "runner starts clusters of real database servers as definition files describe them, runs SQL and faults against them, "
-  "and says for each test what held, what did not, and why.";
+static const char description[] = "runner starts clusters of real database servers as definition files describe them, "
+                                  "runs SQL and faults against them, "
+                                  "and says for each test what held, what did not, and why.";
 
 /* ---- Plain text */
 
@@ -105,12 +106,14 @@ static void append_commands(GString *out) {
 
 static void append_examples(GString *out) {
   g_string_append(out, "Examples:\n");
-  for (guint i = 0; i < G_N_ELEMENTS(examples); i++) g_string_append_printf(out, "  %s\n      %s\n", examples[i][0], examples[i][1]);
+  for (guint i = 0; i < G_N_ELEMENTS(examples); i++)
+    g_string_append_printf(out, "  %s\n      %s\n", examples[i][0], examples[i][1]);
 }
 
 static void append_usage(GString *out, const Subcommand *command, bool whole) {
   const char *open = whole ? "[" : "", *close = whole ? "]" : "", *space = *command->arguments ? " " : "";
-  g_string_append_printf(out, "usage: runner %s%s%s [OPTIONS]%s%s\n", open, command->name, close, space, command->arguments);
+  g_string_append_printf(out, "usage: runner %s%s%s [OPTIONS]%s%s\n", open, command->name, close, space,
+                         command->arguments);
 }
 
 void help_usage(FILE *to) {
@@ -133,7 +136,8 @@ int help_command(const Subcommand *command, bool whole) {
     append_commands(out);
     append_options(out, command->bit);
     g_string_append(out, "\nExit status:\n");
-    for (guint i = 0; i < G_N_ELEMENTS(statuses); i++) g_string_append_printf(out, "  %s  %s\n", statuses[i][0], statuses[i][1]);
+    for (guint i = 0; i < G_N_ELEMENTS(statuses); i++)
+      g_string_append_printf(out, "  %s  %s\n", statuses[i][0], statuses[i][1]);
   } else {
     wrap(out, command->help, 0, 0);
     append_options(out, command->bit);
@@ -173,7 +177,8 @@ static void roff_commands(GString *out) {
   const Subcommand *table = command_table(&n);
   g_string_append(out, ".SH COMMANDS\n");
   for (guint i = 0; i < n; i++) {
-    g_autofree char *term = g_strconcat("runner ", table[i].name, *table[i].arguments ? " " : "", table[i].arguments, NULL);
+    g_autofree char *term =
+        g_strconcat("runner ", table[i].name, *table[i].arguments ? " " : "", table[i].arguments, NULL);
     roff_entry(out, term, table[i].help);
   }
 }
@@ -201,17 +206,19 @@ static void roff_options(GString *out) {
 }
 
 int help_man(void) {
-  g_autoptr(GString) out = g_string_new(".TH RUNNER 1 \"\" \"runner " VERSION "\" \"User commands\"\n"
-                                        ".SH NAME\nrunner \\- tests replicated database clusters, written in YAML\n"
-                                        ".SH SYNOPSIS\n.B runner\n[\\fBrun\\fR] [\\fIOPTIONS\\fR] \\fIFILE\\fR|\\fIDIR\\fR...\n.br\n"
-                                        ".B runner\n\\fICOMMAND\\fR [\\fIOPTIONS\\fR] [\\fIARGUMENTS\\fR]\n"
-                                        ".SH DESCRIPTION\n");
+  g_autoptr(GString) out =
+      g_string_new(".TH RUNNER 1 \"\" \"runner " VERSION "\" \"User commands\"\n"
+                   ".SH NAME\nrunner \\- tests replicated database clusters, written in YAML\n"
+                   ".SH SYNOPSIS\n.B runner\n[\\fBrun\\fR] [\\fIOPTIONS\\fR] \\fIFILE\\fR|\\fIDIR\\fR...\n.br\n"
+                   ".B runner\n\\fICOMMAND\\fR [\\fIOPTIONS\\fR] [\\fIARGUMENTS\\fR]\n"
+                   ".SH DESCRIPTION\n");
   roff(out, description);
   g_string_append_c(out, '\n');
   roff_commands(out);
   roff_options(out);
   roff_pairs(out, "EXIT STATUS", statuses, G_N_ELEMENTS(statuses));
-  g_string_append(out, ".PP\nA run that a signal ended (SIGINT, SIGTERM, SIGHUP) stops all servers, writes its reports and ends by that signal.\n");
+  g_string_append(out, ".PP\nA run that a signal ended (SIGINT, SIGTERM, SIGHUP) stops all servers, writes its reports "
+                       "and ends by that signal.\n");
   roff_pairs(out, "ENVIRONMENT", environment, G_N_ELEMENTS(environment));
   roff_pairs(out, "FILES", files, G_N_ELEMENTS(files));
   roff_pairs(out, "EXAMPLES", examples, G_N_ELEMENTS(examples));

@@ -47,7 +47,8 @@ static bool load_directory(Inputs *inputs, const char *name, GError **error) {
     any = true;
   }
   free(entries);
-  if (!any) g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_NOENT, "the directory '%s' has no definitions (*.yaml, *.yml)", name);
+  if (!any)
+    g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_NOENT, "the directory '%s' has no definitions (*.yaml, *.yml)", name);
   return any;
 }
 

@@ -6,52 +6,61 @@
 #include <string.h>
 
 static const Subcommand commands[] = {
-  {"run", CMD_RUN, "FILE|DIR...", 1, G_MAXUINT, "Run tests; what is done when no command is named.", cmd_run},
-  {"check", CMD_CHECK, "FILE|DIR...", 1, G_MAXUINT, "Look for mistakes in definitions; nothing is started.", cmd_check},
-  {"list", CMD_LIST, "FILE|DIR...", 1, G_MAXUINT, "List the tests that would run.", cmd_list},
-  {"plan", CMD_PLAN, "FILE|DIR...", 1, G_MAXUINT, "Print what would run: servers, files and steps, as far as it can be known.", cmd_plan},
-  {"report", CMD_REPORT, "EVENTS...", 1, G_MAXUINT, "Make reports of recorded runs (--report jsonl=FILE), several merged into one.", cmd_report},
-  {"cleanup", CMD_CLEANUP, "", 0, 0, "End what runs that were killed have left behind.", cmd_cleanup},
-  {"help", CMD_HELP, "[COMMAND]", 0, 1, "Explain a command; print the manual page or a shell's completion.", cmd_help},
+    {"run", CMD_RUN, "FILE|DIR...", 1, G_MAXUINT, "Run tests; what is done when no command is named.", cmd_run},
+    {"check", CMD_CHECK, "FILE|DIR...", 1, G_MAXUINT, "Look for mistakes in definitions; nothing is started.",
+     cmd_check},
+    {"list", CMD_LIST, "FILE|DIR...", 1, G_MAXUINT, "List the tests that would run.", cmd_list},
+    {"plan", CMD_PLAN, "FILE|DIR...", 1, G_MAXUINT,
+     "Print what would run: servers, files and steps, as far as it can be known.", cmd_plan},
+    {"report", CMD_REPORT, "EVENTS...", 1, G_MAXUINT,
+     "Make reports of recorded runs (--report jsonl=FILE), several merged into one.", cmd_report},
+    {"cleanup", CMD_CLEANUP, "", 0, 0, "End what runs that were killed have left behind.", cmd_cleanup},
+    {"help", CMD_HELP, "[COMMAND]", 0, 1, "Explain a command; print the manual page or a shell's completion.",
+     cmd_help},
 };
 
 #define SELECTING (CMD_RUN | CMD_LIST | CMD_PLAN)
 #define FIELD(name) offsetof(Options, name)
 
 static const Option options_known[] = {
-  {"test", 't', OPTION_LIST, "GLOB|/RE/", NULL, SELECTING, FIELD(tests), 0, 0,
-   "Only tests whose name matches: * and ? in a glob, or a regular expression. May be repeated."},
-  {"tag", 0, OPTION_LIST, "TAG", NULL, SELECTING, FIELD(tags), 0, 0, "Only tests with this tag, or one of these."},
-  {"skip-tag", 0, OPTION_LIST, "TAG", NULL, SELECTING, FIELD(skip_tags), 0, 0, "No test with this tag."},
-  {"shard", 0, OPTION_TEXT, "I/N|auto", NULL, SELECTING, FIELD(shard), 0, 0,
-   "Every N-th test, from the I-th on; auto: as the CI system or job array tells."},
-  {"repeat", 0, OPTION_NUMBER, "N", NULL, SELECTING, FIELD(repeat), 1, 1000000, "Each test N times."},
-  {"jobs", 'j', OPTION_NUMBER, "N", NULL, CMD_RUN, FIELD(jobs), 1, 4096,
-   "N tests at once. Without it: as many as the machine bears."},
-  {"until-fail", 0, OPTION_FLAG, NULL, NULL, CMD_RUN, FIELD(until_fail), 0, 0, "Again and again, until a test fails."},
-  {"retries", 0, OPTION_NUMBER, "N", NULL, CMD_RUN, FIELD(retries), 0, 1000,
-   "A failed test gets N more tries; one that then passes is flaky, and said to be."},
-  {"fail-fast", 0, OPTION_FLAG, NULL, NULL, CMD_RUN, FIELD(fail_fast), 0, 0, "Begin no further test after a failure."},
-  {"require-all", 0, OPTION_FLAG, NULL, NULL, CMD_RUN, FIELD(require_all), 0, 0,
-   "A test that would be skipped for a missing program fails."},
-  {"timeout-scale", 0, OPTION_FACTOR, "X", NULL, CMD_RUN, FIELD(timeout_scale), 0, 0, "Stretch all limits by this factor."},
-  {"set", 0, OPTION_LIST, "ENGINE.KEY=VALUE", NULL, CMD_RUN, FIELD(sets), 0, 0, "A setting for all servers of an engine."},
-  {"user", 0, OPTION_TEXT, "NAME", NULL, CMD_RUN, FIELD(user), 0, 0,
-   "Who servers and commands run as when runner is started by root."},
-  {"seed", 0, OPTION_NUMBER, "N", NULL, CMD_RUN, FIELD(seed), 0, G_MAXINT64, "The beginning of what is random in a run, to have the same again."},
-  {"keep", 0, OPTION_FLAG, NULL, NULL, CMD_RUN, FIELD(keep), 0, 0, "Keep the directories of passed tests too."},
-  {"report", 0, OPTION_LIST, "NAME=FILE", NULL, CMD_RUN | CMD_REPORT, FIELD(reports), 0, 0,
-   "Write a report: tap, junit or jsonl; - is stdout. May be repeated."},
-  {"tap-version", 0, OPTION_TEXT, "13|14", "13|14", CMD_RUN | CMD_REPORT, FIELD(tap_version), 0, 0,
-   "Of the tap report: 13, which prove reads, unless said."},
-  {"color", 0, OPTION_TEXT, "WHEN", "auto|always|never", CMD_RUN | CMD_REPORT, FIELD(colour), 0, 0,
-   "auto (on a terminal), always or never."},
-  {"verbose", 'v', OPTION_COUNTED, NULL, NULL, CMD_RUN | CMD_REPORT, FIELD(verbose), 0, 0, "Say each step too."},
-  {"man", 0, OPTION_FLAG, NULL, NULL, CMD_HELP, FIELD(man), 0, 0, "Print the manual page, for man -l."},
-  {"completion", 0, OPTION_TEXT, "SHELL", "bash|zsh|fish", CMD_HELP, FIELD(completion), 0, 0,
-   "Print the completion for a shell: bash, zsh or fish."},
-  {"help", 'h', OPTION_FLAG, NULL, NULL, CMD_ALL, FIELD(help), 0, 0, "Explain the command."},
-  {"version", 0, OPTION_FLAG, NULL, NULL, CMD_ALL, FIELD(version), 0, 0, "Print the version."},
+    {"test", 't', OPTION_LIST, "GLOB|/RE/", NULL, SELECTING, FIELD(tests), 0, 0,
+     "Only tests whose name matches: * and ? in a glob, or a regular expression. May be repeated."},
+    {"tag", 0, OPTION_LIST, "TAG", NULL, SELECTING, FIELD(tags), 0, 0, "Only tests with this tag, or one of these."},
+    {"skip-tag", 0, OPTION_LIST, "TAG", NULL, SELECTING, FIELD(skip_tags), 0, 0, "No test with this tag."},
+    {"shard", 0, OPTION_TEXT, "I/N|auto", NULL, SELECTING, FIELD(shard), 0, 0,
+     "Every N-th test, from the I-th on; auto: as the CI system or job array tells."},
+    {"repeat", 0, OPTION_NUMBER, "N", NULL, SELECTING, FIELD(repeat), 1, 1000000, "Each test N times."},
+    {"jobs", 'j', OPTION_NUMBER, "N", NULL, CMD_RUN, FIELD(jobs), 1, 4096,
+     "N tests at once. Without it: as many as the machine bears."},
+    {"until-fail", 0, OPTION_FLAG, NULL, NULL, CMD_RUN, FIELD(until_fail), 0, 0,
+     "Again and again, until a test fails."},
+    {"retries", 0, OPTION_NUMBER, "N", NULL, CMD_RUN, FIELD(retries), 0, 1000,
+     "A failed test gets N more tries; one that then passes is flaky, and said to be."},
+    {"fail-fast", 0, OPTION_FLAG, NULL, NULL, CMD_RUN, FIELD(fail_fast), 0, 0,
+     "Begin no further test after a failure."},
+    {"require-all", 0, OPTION_FLAG, NULL, NULL, CMD_RUN, FIELD(require_all), 0, 0,
+     "A test that would be skipped for a missing program fails."},
+    {"timeout-scale", 0, OPTION_FACTOR, "X", NULL, CMD_RUN, FIELD(timeout_scale), 0, 0,
+     "Stretch all limits by this factor."},
+    {"set", 0, OPTION_LIST, "ENGINE.KEY=VALUE", NULL, CMD_RUN, FIELD(sets), 0, 0,
+     "A setting for all servers of an engine."},
+    {"user", 0, OPTION_TEXT, "NAME", NULL, CMD_RUN, FIELD(user), 0, 0,
+     "Who servers and commands run as when runner is started by root."},
+    {"seed", 0, OPTION_NUMBER, "N", NULL, CMD_RUN, FIELD(seed), 0, G_MAXINT64,
+     "The beginning of what is random in a run, to have the same again."},
+    {"keep", 0, OPTION_FLAG, NULL, NULL, CMD_RUN, FIELD(keep), 0, 0, "Keep the directories of passed tests too."},
+    {"report", 0, OPTION_LIST, "NAME=FILE", NULL, CMD_RUN | CMD_REPORT, FIELD(reports), 0, 0,
+     "Write a report: tap, junit or jsonl; - is stdout. May be repeated."},
+    {"tap-version", 0, OPTION_TEXT, "13|14", "13|14", CMD_RUN | CMD_REPORT, FIELD(tap_version), 0, 0,
+     "Of the tap report: 13, which prove reads, unless said."},
+    {"color", 0, OPTION_TEXT, "WHEN", "auto|always|never", CMD_RUN | CMD_REPORT, FIELD(colour), 0, 0,
+     "auto (on a terminal), always or never."},
+    {"verbose", 'v', OPTION_COUNTED, NULL, NULL, CMD_RUN | CMD_REPORT, FIELD(verbose), 0, 0, "Say each step too."},
+    {"man", 0, OPTION_FLAG, NULL, NULL, CMD_HELP, FIELD(man), 0, 0, "Print the manual page, for man -l."},
+    {"completion", 0, OPTION_TEXT, "SHELL", "bash|zsh|fish", CMD_HELP, FIELD(completion), 0, 0,
+     "Print the completion for a shell: bash, zsh or fish."},
+    {"help", 'h', OPTION_FLAG, NULL, NULL, CMD_ALL, FIELD(help), 0, 0, "Explain the command."},
+    {"version", 0, OPTION_FLAG, NULL, NULL, CMD_ALL, FIELD(version), 0, 0, "Print the version."},
 };
 
 const Subcommand *command_table(guint *n) {
@@ -93,7 +102,8 @@ static bool take_value(Options *options, const Option *option, char *value, GErr
   case OPTION_NUMBER:
     if (g_ascii_string_to_signed(value, 10, option->least, option->most, field, NULL)) return true;
     if (option->most == G_MAXINT64) return FAIL("--%s '%s': a whole number is wanted", option->name, value);
-    return FAIL("--%s '%s': a whole number from %d to %d is wanted", option->name, value, (int)option->least, (int)option->most);
+    return FAIL("--%s '%s': a whole number from %d to %d is wanted", option->name, value, (int)option->least,
+                (int)option->most);
   case OPTION_FACTOR: {
     char *end;
     double factor = g_ascii_strtod(value, &end);
@@ -127,7 +137,8 @@ static void getopt_words(GetoptWords *words) {
   *p++ = ':';                    /* a missing value is ':', not '?' */
   for (guint i = 0; i < G_N_ELEMENTS(options_known); i++) {
     const Option *option = &options_known[i];
-    words->longs[i] = (struct option){option->name, option->value ? required_argument : no_argument, NULL, 256 + (int)i};
+    words->longs[i] =
+        (struct option){option->name, option->value ? required_argument : no_argument, NULL, 256 + (int)i};
     if (!option->letter) continue;
     *p++ = option->letter;
     if (option->value) *p++ = ':';
@@ -141,7 +152,8 @@ static const Option *option_of(int found) {
   return NULL;
 }
 
-/* getopt_long() told ':' or '?'; before is the argument before the one that is next: the one it speaks of, when that is long. */
+/* getopt_long() told ':' or '?'; before is the argument before the one that is next: the one it speaks of, when that is
+ * long. */
 static bool bad_option(int found, const char *before, GError **error) {
   const Option *option = optopt ? option_of(optopt) : NULL;
   if (!optopt) return unknown_option(before, error);
@@ -171,7 +183,8 @@ static bool take_arguments(Options *options, char **files, GError **error) {
 
 static void end_lists(Options *options) {
   for (guint i = 0; i < G_N_ELEMENTS(options_known); i++)
-    if (options_known[i].kind == OPTION_LIST) g_ptr_array_add(*(GPtrArray **)((char *)options + options_known[i].field), NULL);
+    if (options_known[i].kind == OPTION_LIST)
+      g_ptr_array_add(*(GPtrArray **)((char *)options + options_known[i].field), NULL);
 }
 
 static Options *options_new(int argc, char **argv) {
@@ -183,7 +196,8 @@ static Options *options_new(int argc, char **argv) {
   options->tap_version = "13";
   options->colour = "auto";
   for (guint i = 0; i < G_N_ELEMENTS(options_known); i++)
-    if (options_known[i].kind == OPTION_LIST) *(GPtrArray **)((char *)options + options_known[i].field) = g_ptr_array_new();
+    if (options_known[i].kind == OPTION_LIST)
+      *(GPtrArray **)((char *)options + options_known[i].field) = g_ptr_array_new();
   options->command = argc > 1 ? command_find(argv[1]) : NULL;
   return options;
 }
@@ -208,7 +222,8 @@ Options *options_parse(int argc, char **argv, GError **error) {
 void options_free(Options *options) {
   if (!options) return;
   for (guint i = 0; i < G_N_ELEMENTS(options_known); i++)
-    if (options_known[i].kind == OPTION_LIST) g_ptr_array_unref(*(GPtrArray **)((char *)options + options_known[i].field));
+    if (options_known[i].kind == OPTION_LIST)
+      g_ptr_array_unref(*(GPtrArray **)((char *)options + options_known[i].field));
   g_free(options->sorted);
   g_free(options);
 }

@@ -26,7 +26,14 @@ typedef struct Subcommand {
   int (*run)(const Options *options);    /* gives the exit status */
 } Subcommand;
 
-typedef enum OptionKind { OPTION_FLAG, OPTION_COUNTED, OPTION_NUMBER, OPTION_FACTOR, OPTION_TEXT, OPTION_LIST } OptionKind;
+typedef enum OptionKind {
+  OPTION_FLAG,
+  OPTION_COUNTED,
+  OPTION_NUMBER,
+  OPTION_FACTOR,
+  OPTION_TEXT,
+  OPTION_LIST
+} OptionKind;
 
 typedef struct Option {
   const char *name;              /* without the dashes */

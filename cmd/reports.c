@@ -32,7 +32,8 @@ GArray *reports_wanted(const Options *options, GError **error) {
     if (!parse_report(*given, &wanted, error)) return NULL;
     for (guint i = 0; i < all->len; i++)
       if (g_str_equal(g_array_index(all, WantedReport, i).path, wanted.path)) {
-        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "--report '%s': another report goes there", *given);
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "--report '%s': another report goes there",
+                    *given);
         return NULL;
       }
     g_array_append_val(all, wanted);

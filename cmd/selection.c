@@ -18,8 +18,10 @@ static int load(const Options *options, Selection *selection) {
 
 /* Bazel has some shards empty, and wants that to be a success. */
 static int nothing_selected(const Options *options, const Selection *selection) {
-  if (g_strcmp0(selection->shard_source, "Bazel") == 0) return tell(STATUS_PASSED, "no test is in shard %u/%u", selection->shard, selection->shards);
-  if (selection->shards) return tell(STATUS_NOTHING, "no test is selected in shard %u/%u", selection->shard, selection->shards);
+  if (g_strcmp0(selection->shard_source, "Bazel") == 0)
+    return tell(STATUS_PASSED, "no test is in shard %u/%u", selection->shard, selection->shards);
+  if (selection->shards)
+    return tell(STATUS_NOTHING, "no test is selected in shard %u/%u", selection->shard, selection->shards);
   const char *const *names = options_list(options->tests);
   if (names && !names[1] && !strpbrk(names[0], "*?/"))
     return tell(STATUS_NOTHING, "no test is selected: a name matches as a whole, so perhaps -t '*%s*'", names[0]);
@@ -37,10 +39,15 @@ int selection_make(const Options *options, Selection *selection) {
   const char *filter[] = {bazel_says(options, "TESTBRIDGE_TEST_ONLY"), NULL};
   const char *const *names = options_list(options->tests);
   PlanOptions wanted = {
-    .tests = names || !filter[0] ? names : filter, .tags = options_list(options->tags), .skip_tags = options_list(options->skip_tags),
-    .shard = selection->shard, .shards = selection->shards, .repeat = (guint)options->repeat,
+      .tests = names || !filter[0] ? names : filter,
+      .tags = options_list(options->tags),
+      .skip_tags = options_list(options->skip_tags),
+      .shard = selection->shard,
+      .shards = selection->shards,
+      .repeat = (guint)options->repeat,
   };
-  selection->plan = plan_new((Definition *const *)selection->definitions->pdata, selection->definitions->len, &wanted, &error);
+  selection->plan =
+      plan_new((Definition *const *)selection->definitions->pdata, selection->definitions->len, &wanted, &error);
   if (!selection->plan) return tell(STATUS_USAGE, "%s", error->message);
   return plan_n_tests(selection->plan) ? STATUS_PASSED : nothing_selected(options, selection);
 }

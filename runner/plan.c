@@ -27,7 +27,8 @@ static GArray *compile_names(const char *const *texts, GError **error) {
     gsize len = strlen(*texts);
     NamePattern pattern = {.text = *texts};
     if (!g_utf8_validate(*texts, len, NULL)) {
-      g_set_error(error, G_CONVERT_ERROR, G_CONVERT_ERROR_ILLEGAL_SEQUENCE, "select the tests '%s': this is not UTF-8", *texts);
+      g_set_error(error, G_CONVERT_ERROR, G_CONVERT_ERROR_ILLEGAL_SEQUENCE, "select the tests '%s': this is not UTF-8",
+                  *texts);
       return NULL;
     }
     if (len > 2 && **texts == '/' && (*texts)[len - 1] == '/') {

@@ -1,7 +1,7 @@
 /* plan.h - which tests run, and in what order: all that can be known before anything is started.
  *
- * Made from definitions after selection and sharding; constant afterwards.  A plan of a thousand tests is small: it points
- * into the definitions, which must outlive it.
+ * Made from definitions after selection and sharding; constant afterwards.  A plan of a thousand tests is small: it
+ * points into the definitions, which must outlive it.
  */
 #ifndef RUNNER_PLAN_H
 #define RUNNER_PLAN_H
@@ -9,8 +9,8 @@
 #include "yamldef/definition.h"
 
 typedef struct PlanOptions {
-  const char *const *tests;      /* -t: /regular expressions/, or globs (* and ?, for names have brackets); of the name, with or
-                                    without the matrix's values; any of them is enough; NULL: all */
+  const char *const *tests; /* -t: /regular expressions/, or globs (* and ?, for names have brackets); of the name, with
+                               or without the matrix's values; any of them is enough; NULL: all */
   const char *const *tags, *const *skip_tags;    /* any of, none of */
   guint shard, shards;           /* 1-based; shards 0: no sharding */
   guint repeat;                  /* each test so many times, 0 and 1: once */
@@ -32,9 +32,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Plan, plan_free)
 guint plan_n_tests(const Plan *plan);
 const PlannedTest *plan_test(const Plan *plan, guint i);
 
-/* "2/8", or "auto": from Bazel, Slurm and Kubernetes job arrays, GitLab, Buildkite, CircleCI, as their variables tell (two that
- * disagree are an error; none, or one of one: no sharding). *source names where it came from ("GitLab"), NULL when it was said or
- * nothing tells. "auto/8" where the environment tells the index only, as Kubernetes does. */
+/* "2/8", or "auto": from Bazel, Slurm and Kubernetes job arrays, GitLab, Buildkite, CircleCI, as their variables tell
+ * (two that disagree are an error; none, or one of one: no sharding). *source names where it came from ("GitLab"), NULL
+ * when it was said or nothing tells. "auto/8" where the environment tells the index only, as Kubernetes does. */
 bool plan_parse_shard(const char *text, guint *shard, guint *shards, const char **source, GError **error);
 
 /* `runner plan`: servers with argv, env, files; steps; expectations; what only a start can know as {{names}}. */

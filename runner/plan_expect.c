@@ -126,7 +126,8 @@ static void say_run(const Lines *lines, const RunStep *run) {
 static void say_log(const Lines *lines, const LogStep *log) {
   say_patterns(lines, "matches", &log->matches);
   say_patterns(lines, "does not match", &log->not_matches);
-  for (guint i = 0; i < log->capture.n; i++) say(lines, "captures %s from group %s", log->capture.v[i].key, log->capture.v[i].value.raw);
+  for (guint i = 0; i < log->capture.n; i++)
+    say(lines, "captures %s from group %s", log->capture.v[i].key, log->capture.v[i].value.raw);
 }
 
 static void say_life(const Lines *lines, const LifeStep *life) {

@@ -1,5 +1,5 @@
-/* What a plan says of itself: `runner list` and `runner plan`.  Templates that only a start or a step can resolve stand as
- * they were written. */
+/* What a plan says of itself: `runner list` and `runner plan`.  Templates that only a start or a step can resolve stand
+ * as they were written. */
 #include "runner/plan.h"
 #include "runner/plan_expect.h"
 #include "runner/step.h"
@@ -14,7 +14,8 @@ void plan_list(const Plan *plan, GString *out) {
     const Test *test = planned->test;
     g_autofree char *name = visible_line(planned->name), *skip = visible_line(test->skip);
     g_string_append_printf(out, "%s:%d: %s", planned->file, test->at.line, name);
-    for (guint t = 0; t < test->tags.n; t++) g_string_append_printf(out, "%s%s", t ? ", " : "  (tags: ", test->tags.v[t].s);
+    for (guint t = 0; t < test->tags.n; t++)
+      g_string_append_printf(out, "%s%s", t ? ", " : "  (tags: ", test->tags.v[t].s);
     if (test->tags.n) g_string_append_c(out, ')');
     if (test->skip) g_string_append_printf(out, "  (skipped: %s)", skip);
     g_string_append_c(out, '\n');
@@ -86,7 +87,8 @@ static void append_files(GString *out, const WithFiles *files) {
     append_label(out, "file");
     append_word(out, &file->name);
     if (file->contents.raw)
-      g_string_append_printf(out, " (%" G_GSIZE_FORMAT " bytes%s)", file->contents.len, file->append ? ", appended" : "");
+      g_string_append_printf(out, " (%" G_GSIZE_FORMAT " bytes%s)", file->contents.len,
+                             file->append ? ", appended" : "");
     if (file->source_path.raw) {
       g_string_append(out, " from ");
       append_word(out, &file->source_path);
@@ -115,7 +117,8 @@ static void append_server(GString *out, const Server *server) {
   else if (!server->start) g_string_append(out, ", started by a step");
   g_string_append_c(out, '\n');
   if (server->clone_by_step) g_string_append(out, "    create    by a clone step\n");
-  else if (server->replica_of.s) g_string_append_printf(out, "    create    by %s's recipe, from %s\n", engine->name, server->replica_of.s);
+  else if (server->replica_of.s)
+    g_string_append_printf(out, "    create    by %s's recipe, from %s\n", engine->name, server->replica_of.s);
   else append_commands(out, "create", &engine->create, &server->create_args);
   append_commands(out, "setup", &engine->setup, NULL);
   append_commands(out, "setup", &server->setup, NULL);
@@ -126,7 +129,8 @@ static void append_server(GString *out, const Server *server) {
   append_commands(out, "prepare", &server->prepare, NULL);
   append_pairs(out, "env", &engine->envs);
   append_pairs(out, "env", &server->envs);
-  if (server->runs) append_command(out, "command", server->command.n ? &server->command : &engine->command, &server->args);
+  if (server->runs)
+    append_command(out, "command", server->command.n ? &server->command : &engine->command, &server->args);
   append_steps(out, &server->init, "init ", 4);
   append_patterns(out, "log matches", &server->log_matches);
   append_patterns(out, "log does not match", &server->log_not_matches);
@@ -146,7 +150,8 @@ static void append_step(GString *out, const Step *step, const char *prefix, guin
   append_limit(out, "stays", step->stays);
   append_limit(out, "timeout", step->timeout);
   if (step->background.s) g_string_append_printf(out, ", in the background as %s", step->background.s);
-  if (step->when.given) g_string_append_printf(out, ", when %s is%s running", step->when.server.s, step->when.negated ? " not" : "");
+  if (step->when.given)
+    g_string_append_printf(out, ", when %s is%s running", step->when.server.s, step->when.negated ? " not" : "");
   g_string_append_c(out, '\n');
 }
 
@@ -171,8 +176,10 @@ static void append_test(GString *out, const PlannedTest *planned) {
   g_string_append_printf(out, "%s:%d: %s\n", planned->file, test->at.line, name);
   if (test->skip) g_string_append_printf(out, "  skipped: %s\n", skip);
   if (test->exclusive) g_string_append(out, "  runs alone on the machine\n");
-  for (guint i = 0; i < test->needs.programs.n; i++) g_string_append_printf(out, "  needs program %s\n", test->needs.programs.v[i].s);
-  for (guint i = 0; i < test->needs.files.n; i++) g_string_append_printf(out, "  needs file %s\n", test->needs.files.v[i].s);
+  for (guint i = 0; i < test->needs.programs.n; i++)
+    g_string_append_printf(out, "  needs program %s\n", test->needs.programs.v[i].s);
+  for (guint i = 0; i < test->needs.files.n; i++)
+    g_string_append_printf(out, "  needs file %s\n", test->needs.files.v[i].s);
   for (guint i = 0; i < test->n_servers; i++) append_server(out, &test->servers[i]);
   if (test->steps.n) g_string_append(out, "  steps\n");
   append_steps(out, &test->steps, "", 4);

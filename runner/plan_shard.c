@@ -57,8 +57,8 @@ static bool read_system(const ShardSystem *system, gint64 given, ShardFound *fou
   if (given && given != total)
     return FAIL("--shard auto/%d: %s says %s=%d", (int)given, system->name, system->total, (int)total);
   if (step <= 0 || index < min || (index - min) % step || (index - min) / step >= total)
-    return FAIL("--shard auto: %s says %s=%d, which is none of %d beginning at %d", system->name, system->index, (int)index,
-                (int)total, (int)min);
+    return FAIL("--shard auto: %s says %s=%d, which is none of %d beginning at %d", system->name, system->index,
+                (int)index, (int)total, (int)min);
   *found = (ShardFound){(guint)((index - min) / step) + 1, (guint)total, system};
   return true;
 }
@@ -74,7 +74,8 @@ static bool shard_from_environment(gint64 given, ShardFound *found, GError **err
                   one.system->name, one.shard, one.shards);
     if (!found->system) *found = one;
   }
-  if (given > 1 && !found->system) return FAIL("--shard auto/%d: nothing in the environment tells which one this is", (int)given);
+  if (given > 1 && !found->system)
+    return FAIL("--shard auto/%d: nothing in the environment tells which one this is", (int)given);
   return true;
 }
 
@@ -84,7 +85,8 @@ bool plan_parse_shard(const char *text, guint *shard, guint *shards, const char 
   const char *slash = strchr(text, '/');
   g_autofree char *first = slash ? g_strndup(text, slash - text) : g_strdup(text);
   gint64 index = 0, total = 0;
-  if (slash && (!parse_count(slash + 1, &total) || !total)) return FAIL("--shard '%s': I/N, auto or auto/N is wanted", text);
+  if (slash && (!parse_count(slash + 1, &total) || !total))
+    return FAIL("--shard '%s': I/N, auto or auto/N is wanted", text);
   if (g_str_equal(first, "auto")) {
     ShardFound found = {0};
     if (!shard_from_environment(total, &found, error)) return false;

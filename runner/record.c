@@ -150,7 +150,8 @@ static TestRecord *find_test(RunRecord *record, Run *run, guint number) {
   test = g_new0(TestRecord, 1);
   test->run = run->id;
   test->number = number;
-  test->name = g_strdup_printf("test %u", number);     /* until `planned` says its name; a lost line must not lose the test */
+  test->name =
+      g_strdup_printf("test %u", number); /* until `planned` says its name; a lost line must not lose the test */
   test->base_name = g_strdup(test->name);
   test->file = g_strdup("");
   test->tags = g_new0(char *, 1);
@@ -239,7 +240,9 @@ static void on_step_ended(Line *line) {
     }
 }
 
-static bool is_bad(Verdict verdict) { return verdict == VERDICT_FAILED || verdict == VERDICT_ERROR || verdict == VERDICT_LEAKED; }
+static bool is_bad(Verdict verdict) {
+  return verdict == VERDICT_FAILED || verdict == VERDICT_ERROR || verdict == VERDICT_LEAKED;
+}
 
 static void judge_test(TestRecord *test) {
   bool was_bad = false;
@@ -326,7 +329,8 @@ bool run_record_line(RunRecord *record, const char *line, gsize len, RecordChang
 bool run_record_file(RunRecord *record, const char *path, GError **error) {
   FILE *file = fopen(path, "re");
   if (!file) {
-    g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno), "open '%s' for reading: %s", path, g_strerror(errno));
+    g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno), "open '%s' for reading: %s", path,
+                g_strerror(errno));
     return false;
   }
   char *line = NULL;

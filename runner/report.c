@@ -74,8 +74,8 @@ static bool copy_lines(int fd, const char *from, const char *path, GError **erro
   return true;
 }
 
-static bool write_report(int fd, const RunRecord *record, const Report *report, const ReportOptions *options, const char *path,
-                         GError **error) {
+static bool write_report(int fd, const RunRecord *record, const Report *report, const ReportOptions *options,
+                         const char *path, GError **error) {
   if (report->write) {
     g_autoptr(GString) text = g_string_new(NULL);
     report->write(record, options, text);
@@ -105,8 +105,8 @@ static bool write_renamed(const RunRecord *record, const Report *report, const R
   return written;
 }
 
-static bool write_in_place(const RunRecord *record, const Report *report, const ReportOptions *options, const char *path,
-                           GError **error) {
+static bool write_in_place(const RunRecord *record, const Report *report, const ReportOptions *options,
+                           const char *path, GError **error) {
   int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
   if (fd < 0) return fail_errno(error, "open for writing", path);
   bool written = write_report(fd, record, report, options, path, error);

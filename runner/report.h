@@ -19,7 +19,7 @@ typedef struct ReportOptions {
 
 typedef struct Report {
   const char *name, *help;
-  void (*write)(const RunRecord *record, const ReportOptions *options, GString *out);    /* NULL: jsonl, which is copied */
+  void (*write)(const RunRecord *record, const ReportOptions *options, GString *out); /* NULL: jsonl, which is copied */
 } Report;
 
 void report_tap(const RunRecord *record, const ReportOptions *options, GString *out);
@@ -30,8 +30,9 @@ GPtrArray *report_by_file(const RunRecord *record);
 
 const Report *report_find(const char *name);
 const Report *report_table(guint *n);
-/* Writes by a temporary name and rename, so that nobody reads half of it (what is there and no file, such as /dev/stdout or a
- * FIFO, is written to as it is); "-": stdout. */
-bool report_write_file(const RunRecord *record, const Report *report, const ReportOptions *options, const char *path, GError **error);
+/* Writes by a temporary name and rename, so that nobody reads half of it (what is there and no file, such as
+ * /dev/stdout or a FIFO, is written to as it is); "-": stdout. */
+bool report_write_file(const RunRecord *record, const Report *report, const ReportOptions *options, const char *path,
+                       GError **error);
 
 #endif

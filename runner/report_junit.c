@@ -1,6 +1,6 @@
 /* JUnit XML in the dialect of Jenkins' xunit schema (junit-10.xsd): no properties, times with three decimals at most.
- * GitLab shows classname as the suite and drops repeated pairs of classname and name, so classname is the file's stem and
- * names are made unique. */
+ * GitLab shows classname as the suite and drops repeated pairs of classname and name, so classname is the file's stem
+ * and names are made unique. */
 #include "runner/report.h"
 #include "runner/visible.h"
 #include <string.h>
@@ -41,7 +41,8 @@ static void append_time(GString *out, gint64 us) {
 /* What a person needs beside the headline: where, the detail, what was kept. */
 static char *body_of(const AttemptRecord *attempt) {
   GString *body = g_string_new(NULL);
-  if (attempt->line) g_string_append_printf(body, "%s:%d:%d\n", attempt->file ? attempt->file : "", attempt->line, attempt->col);
+  if (attempt->line)
+    g_string_append_printf(body, "%s:%d:%d\n", attempt->file ? attempt->file : "", attempt->line, attempt->col);
   if (attempt->detail) g_string_append(body, attempt->detail);
   if (body->len && body->str[body->len - 1] != '\n') g_string_append_c(body, '\n');
   if (body->len > DETAIL_MAX) {
@@ -49,7 +50,8 @@ static char *body_of(const AttemptRecord *attempt) {
     g_string_truncate(body, DETAIL_MAX);
     g_string_append_printf(body, "\n[%" G_GSIZE_FORMAT " bytes more]\n", cut);
   }
-  if (attempt->kept) g_string_append_printf(body, "servers' output, files and configuration kept in: %s\n", attempt->kept);
+  if (attempt->kept)
+    g_string_append_printf(body, "servers' output, files and configuration kept in: %s\n", attempt->kept);
   if (attempt->again) g_string_append_printf(body, "to run it again: %s\n", attempt->again);
   return g_string_free(body, FALSE);
 }
@@ -148,8 +150,8 @@ static void append_suite(GString *out, const RunRecord *record, const GPtrArray 
   Counts counts = count(tests);
   g_string_append(out, "  <testsuite");
   append_attribute(out, "name", file);
-  g_string_append_printf(out, " tests=\"%u\" failures=\"%u\" errors=\"%u\" skipped=\"%u\"", counts.tests, counts.failures,
-                         counts.errors, counts.skipped);
+  g_string_append_printf(out, " tests=\"%u\" failures=\"%u\" errors=\"%u\" skipped=\"%u\"", counts.tests,
+                         counts.failures, counts.errors, counts.skipped);
   append_time(out, counts.us);
   g_autoptr(GDateTime) started = g_date_time_new_from_unix_utc(run_record_started(record) / G_USEC_PER_SEC);
   g_autofree char *timestamp = started ? g_date_time_format(started, "%Y-%m-%dT%H:%M:%S") : NULL;

@@ -1,5 +1,5 @@
-/* TAP: a file of definitions is a subtest, a test is a point.  The plan comes first; no version line stands within a subtest,
- * which readers of 13 call an error. */
+/* TAP: a file of definitions is a subtest, a test is a point.  The plan comes first; no version line stands within a
+ * subtest, which readers of 13 call an error. */
 #include "runner/report.h"
 #include "runner/visible.h"
 #include <string.h>
@@ -31,7 +31,8 @@ static void append_field(GString *out, const char *indent, const char *key, cons
   g_string_append_c(out, '\n');
 }
 
-/* A list of lines, since prove's YAML does not know how a block says its indentation, which a first line with one needs. */
+/* A list of lines, since prove's YAML does not know how a block says its indentation, which a first line with one
+ * needs. */
 static void append_lines(GString *out, const char *indent, const char *key, const char *text) {
   if (!text || !*text) return;
   g_string_append_printf(out, "%s  %s:\n", indent, key);
@@ -45,7 +46,8 @@ static void append_lines(GString *out, const char *indent, const char *key, cons
   }
 }
 
-/* The attempt that says what is wrong: the newest with a verdict; a flaky test's is the one that failed before it passed. */
+/* The attempt that says what is wrong: the newest with a verdict; a flaky test's is the one that failed before it
+ * passed. */
 static const AttemptRecord *telling_attempt(const TestRecord *test) {
   for (guint i = test->attempts->len; i-- > 0;) {
     const AttemptRecord *attempt = test->attempts->pdata[i];
@@ -57,7 +59,8 @@ static const AttemptRecord *telling_attempt(const TestRecord *test) {
 
 static void append_diagnostics(GString *out, const char *indent, const TestRecord *test, const AttemptRecord *attempt) {
   g_string_append_printf(out, "%s---\n", indent);
-  append_field(out, indent, "verdict", test->verdict == VERDICT_NONE ? "not run to its end" : verdict_word(test->verdict));
+  append_field(out, indent, "verdict",
+               test->verdict == VERDICT_NONE ? "not run to its end" : verdict_word(test->verdict));
   append_field(out, indent, "message", attempt ? attempt->headline : NULL);
   if (attempt && attempt->line) {
     g_string_append_printf(out, "%s  at:\n", indent);

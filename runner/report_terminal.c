@@ -114,7 +114,9 @@ void terminal_report_say(TerminalReport *report, const char *text) {
 
 /* ---- What happens */
 
-static bool is_bad(Verdict verdict) { return verdict == VERDICT_FAILED || verdict == VERDICT_ERROR || verdict == VERDICT_LEAKED; }
+static bool is_bad(Verdict verdict) {
+  return verdict == VERDICT_FAILED || verdict == VERDICT_ERROR || verdict == VERDICT_LEAKED;
+}
 
 static void on_verdict(TerminalReport *report, const RecordChange *change) {
   g_autoptr(GString) lines = g_string_new(NULL);

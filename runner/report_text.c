@@ -97,7 +97,9 @@ static void append_attempt(GString *out, const TextStyle *style, const AttemptRe
   append_labelled(out, "to run it again", attempt->again);
 }
 
-static bool is_bad(Verdict verdict) { return verdict == VERDICT_FAILED || verdict == VERDICT_ERROR || verdict == VERDICT_LEAKED; }
+static bool is_bad(Verdict verdict) {
+  return verdict == VERDICT_FAILED || verdict == VERDICT_ERROR || verdict == VERDICT_LEAKED;
+}
 
 static const AttemptRecord *newest_attempt(const TestRecord *test, bool bad) {
   for (guint i = test->attempts->len; i-- > 0;) {
@@ -137,7 +139,8 @@ void text_verdict(GString *out, const TextStyle *style, const TestRecord *test) 
     append_cut(out, style, test, name);
     return;
   }
-  g_autofree char *attempts = test->attempts->len > 1 ? g_strdup_printf(", %u attempts", test->attempts->len) : g_strdup("");
+  g_autofree char *attempts =
+      test->attempts->len > 1 ? g_strdup_printf(", %u attempts", test->attempts->len) : g_strdup("");
   g_autofree char *text = g_strdup_printf("%s (%s%s)", name, took, attempts);
   guint used = append_title(out, style, test->verdict, text);
   if (test->verdict == VERDICT_PASSED) {
@@ -200,7 +203,8 @@ static void append_failing(GString *out, const TextStyle *style, const RunRecord
 }
 
 static guint count_failed(const RunRecord *record) {
-  return run_record_count(record, VERDICT_FAILED) + run_record_count(record, VERDICT_ERROR) + run_record_count(record, VERDICT_LEAKED);
+  return run_record_count(record, VERDICT_FAILED) + run_record_count(record, VERDICT_ERROR) +
+         run_record_count(record, VERDICT_LEAKED);
 }
 
 static guint count_passed(const RunRecord *record) {

@@ -25,8 +25,8 @@ void text_step(GString *out, const TextStyle *style, const TestRecord *test);
 /* Failing names, what is peculiar, and `12 passed, 1 failed, 2 skipped` on a line of its own, last. */
 void text_summary(GString *out, const TextStyle *style, const RunRecord *record);
 
-/* The live part: a line for each of the running tests (eight at most), and one on all. now: microseconds since the epoch.
- * Gives the number of lines, none wider than the style's width. */
+/* The live part: a line for each of the running tests (eight at most), and one on all. now: microseconds since the
+ * epoch. Gives the number of lines, none wider than the style's width. */
 guint text_live(GString *out, const TextStyle *style, const RunRecord *record, const GPtrArray *running, gint64 now);
 
 /* "4.2 s", "312 ms", "2 min 5 s" */

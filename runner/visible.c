@@ -3,7 +3,8 @@
 
 /* Overrides of the writing direction can make a line show other than what it says; separators break it. */
 static bool must_show(gunichar c) {
-  return c < 0x20 || (c >= 0x7f && c < 0xa0) || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0xfeff;
+  return c < 0x20 || (c >= 0x7f && c < 0xa0) || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) ||
+         c == 0xfeff;
 }
 
 static void append_shown(GString *out, gunichar c) {

@@ -9,11 +9,14 @@
 #define EV_RUN(kind, fields) "{\"v\":1,\"run\":\"r1\",\"t\":1000000,\"e\":\"" kind "\"" fields "}\n"
 #define EV(kind, test, attempt, fields) \
   "{\"v\":1,\"run\":\"r1\",\"t\":2000000,\"e\":\"" kind "\",\"test\":" #test ",\"attempt\":" #attempt fields "}\n"
-#define PLANNED(test, name, file, line) \
-  EV("planned", test, 1, ",\"name\":\"" name "\",\"base_name\":\"" name "\",\"file\":\"" file "\",\"line\":" #line ",\"tags\":[]")
-#define VERDICT(test, attempt, word, us, fields) EV("verdict", test, attempt, ",\"verdict\":\"" word "\",\"us\":" #us fields)
+#define PLANNED(test, name, file, line)                                                                                \
+  EV("planned", test, 1,                                                                                               \
+     ",\"name\":\"" name "\",\"base_name\":\"" name "\",\"file\":\"" file "\",\"line\":" #line ",\"tags\":[]")
+#define VERDICT(test, attempt, word, us, fields)                                                                       \
+  EV("verdict", test, attempt, ",\"verdict\":\"" word "\",\"us\":" #us fields)
 
-static inline void record_add(RunRecord *record, const char *lines, void (*on)(const RecordChange *change, gpointer data), gpointer data) {
+static inline void record_add(RunRecord *record, const char *lines,
+                              void (*on)(const RecordChange *change, gpointer data), gpointer data) {
   g_auto(GStrv) all = g_strsplit(lines, "\n", -1);
   for (char **line = all; *line; line++) {
     RecordChange change = {0};

@@ -42,8 +42,10 @@ static void test_fields(void) {
   event_list(log.log, "no_tags", NULL);
   g_assert_true(event_end(log.log));
   g_autofree char *text = log_close(&log);
-  g_assert_cmpstr(text, ==, "{\"v\":1,\"run\":\"r1\",\"t\":T,\"e\":\"note\",\"test\":3,\"attempt\":2,\"text\":\"plain\",\"us\":-42,"
-                            "\"least\":-9223372036854775808,\"ok\":true,\"tags\":[\"slow\",\"a\\\"b\"]}\n");
+  g_assert_cmpstr(
+      text, ==,
+      "{\"v\":1,\"run\":\"r1\",\"t\":T,\"e\":\"note\",\"test\":3,\"attempt\":2,\"text\":\"plain\",\"us\":-42,"
+      "\"least\":-9223372036854775808,\"ok\":true,\"tags\":[\"slow\",\"a\\\"b\"]}\n");
 }
 
 /* The run's own log names no test. */
@@ -66,10 +68,12 @@ static void test_escapes(void) {
   event_bytes(log.log, "empty", "", 0);
   g_assert_true(event_end(log.log));
   g_autofree char *text = log_close(&log);
-  g_assert_cmpstr(text, ==, "{\"v\":1,\"run\":\"r1\",\"t\":T,\"e\":\"note\",\"test\":1,\"attempt\":1,"
-                            "\"text\":\"\\\"\\\\/\\b\\f\\n\\r\\t\\u0001\\u000b\\u001f\\u001b[31m\\u007f\xc2\x85 \xe2\x82\xac \xf0\x9f\x98\x80\","
-                            "\"bad\":{\"base64\":\"Yf/+\"},\"nul\":{\"base64\":\"YQBi\"},\"overlong\":{\"base64\":\"wIA=\"},"
-                            "\"surrogate\":{\"base64\":\"7aCA\"},\"empty\":\"\"}\n");
+  g_assert_cmpstr(text, ==,
+                  "{\"v\":1,\"run\":\"r1\",\"t\":T,\"e\":\"note\",\"test\":1,\"attempt\":1,"
+                  "\"text\":\"\\\"\\\\/\\b\\f\\n\\r\\t\\u0001\\u000b\\u001f\\u001b[31m\\u007f\xc2\x85 \xe2\x82\xac "
+                  "\xf0\x9f\x98\x80\","
+                  "\"bad\":{\"base64\":\"Yf/+\"},\"nul\":{\"base64\":\"YQBi\"},\"overlong\":{\"base64\":\"wIA=\"},"
+                  "\"surrogate\":{\"base64\":\"7aCA\"},\"empty\":\"\"}\n");
 }
 
 static char *verdict_through(const char *bytes, gsize len) {
@@ -152,7 +156,9 @@ static void test_disk_full(void) {
   event_begin(log.log, "note");
   g_assert_true(event_end(log.log));
   g_autofree char *text = log_close(&log);
-  g_assert_cmpstr(text, ==, "{\"v\":1,\"run\":\"r1\",\"t\n{\"v\":1,\"run\":\"r1\",\"t\":T,\"e\":\"note\",\"test\":1,\"attempt\":1}\n");
+  g_assert_cmpstr(
+      text, ==,
+      "{\"v\":1,\"run\":\"r1\",\"t\n{\"v\":1,\"run\":\"r1\",\"t\":T,\"e\":\"note\",\"test\":1,\"attempt\":1}\n");
 }
 
 /* Told, not asserted: machines differ. */

@@ -79,11 +79,12 @@ static void test_shards(void) {
 }
 
 static void test_repeat(void) {
-  assert_planned("failover keeps writes [round 1], failover keeps reads [round 1], failover keeps writes [round 2], failover keeps reads [round 2]",
+  assert_planned("failover keeps writes [round 1], failover keeps reads [round 1], failover keeps writes [round 2], "
+                 "failover keeps reads [round 2]",
                  .tags = LIST("ha"), .repeat = 2);
   assert_planned("failover keeps reads", .tests = LIST("*reads"), .repeat = 1);
-  assert_planned("failover keeps reads [round 1], failover keeps reads [round 2], failover keeps reads [round 3]", .tags = LIST("ha"),
-                 .shard = 2, .shards = 2, .repeat = 3);
+  assert_planned("failover keeps reads [round 1], failover keeps reads [round 2], failover keeps reads [round 3]",
+                 .tags = LIST("ha"), .shard = 2, .shards = 2, .repeat = 3);
 }
 
 static void test_wrong_patterns(void) {
@@ -106,10 +107,23 @@ static void test_list(void) {
 /* ---- Shards */
 
 static const char *const shard_variables[] = {
-  "TEST_SHARD_INDEX", "TEST_TOTAL_SHARDS", "GTEST_SHARD_INDEX", "GTEST_TOTAL_SHARDS", "CI_NODE_INDEX", "CI_NODE_TOTAL",
-  "CIRCLE_NODE_INDEX", "CIRCLE_NODE_TOTAL", "BUILDKITE_PARALLEL_JOB", "BUILDKITE_PARALLEL_JOB_COUNT", "SLURM_ARRAY_TASK_ID",
-  "SLURM_ARRAY_TASK_COUNT", "SLURM_ARRAY_TASK_MIN", "SLURM_ARRAY_TASK_STEP", "JOB_COMPLETION_INDEX", "AWS_BATCH_JOB_ARRAY_INDEX",
-  "AWS_BATCH_JOB_ARRAY_SIZE",
+    "TEST_SHARD_INDEX",
+    "TEST_TOTAL_SHARDS",
+    "GTEST_SHARD_INDEX",
+    "GTEST_TOTAL_SHARDS",
+    "CI_NODE_INDEX",
+    "CI_NODE_TOTAL",
+    "CIRCLE_NODE_INDEX",
+    "CIRCLE_NODE_TOTAL",
+    "BUILDKITE_PARALLEL_JOB",
+    "BUILDKITE_PARALLEL_JOB_COUNT",
+    "SLURM_ARRAY_TASK_ID",
+    "SLURM_ARRAY_TASK_COUNT",
+    "SLURM_ARRAY_TASK_MIN",
+    "SLURM_ARRAY_TASK_STEP",
+    "JOB_COMPLETION_INDEX",
+    "AWS_BATCH_JOB_ARRAY_INDEX",
+    "AWS_BATCH_JOB_ARRAY_SIZE",
 };
 
 /* "2/8 GitLab", or what is wrong. environment: "NAME=value NAME=value". */
@@ -127,47 +141,53 @@ static char *shard_of(const char *text, const char *environment) {
   return g_strdup_printf("%u/%u %s", shard, shards, source ? source : "-");
 }
 
-static const struct { const char *text, *environment, *expected; } shard_cases[] = {
-  {"2/8", "", "2/8 -"},
-  {"1/1", "CI_NODE_INDEX=2 CI_NODE_TOTAL=3", "1/1 -"},
-  {"0/8", "", "--shard '0/8': shards count from 1 to 8"},
-  {"9/8", "", "--shard '9/8': shards count from 1 to 8"},
-  {"1/0", "", "--shard '1/0': I/N, auto or auto/N is wanted"},
-  {"1", "", "--shard '1': I/N, auto or auto/N is wanted"},
-  {"-1/2", "", "--shard '-1/2': I/N, auto or auto/N is wanted"},
-  {"1/2x", "", "--shard '1/2x': I/N, auto or auto/N is wanted"},
-  {"1/2/3", "", "--shard '1/2/3': I/N, auto or auto/N is wanted"},
-  {"auto", "", "0/0 -"},
-  {"auto", "CI_NODE_TOTAL=4", "0/0 -"},
-  {"auto", "CI_NODE_INDEX= CI_NODE_TOTAL=", "0/0 -"},
-  {"auto", "TEST_SHARD_INDEX=0 TEST_TOTAL_SHARDS=4", "1/4 Bazel"},
-  {"auto", "TEST_SHARD_INDEX=3 TEST_TOTAL_SHARDS=4 GTEST_SHARD_INDEX=3 GTEST_TOTAL_SHARDS=4", "4/4 Bazel"},
-  {"auto", "GTEST_SHARD_INDEX=1 GTEST_TOTAL_SHARDS=4", "2/4 googletest"},
-  {"auto", "CI_NODE_INDEX=1 CI_NODE_TOTAL=4", "1/4 GitLab"},
-  {"auto", "CI_NODE_INDEX=4 CI_NODE_TOTAL=4", "4/4 GitLab"},
-  {"auto", "CIRCLE_NODE_INDEX=1 CIRCLE_NODE_TOTAL=4", "2/4 CircleCI"},
-  {"auto", "BUILDKITE_PARALLEL_JOB=3 BUILDKITE_PARALLEL_JOB_COUNT=4", "4/4 Buildkite"},
-  {"auto", "SLURM_ARRAY_TASK_ID=5 SLURM_ARRAY_TASK_COUNT=4 SLURM_ARRAY_TASK_MIN=1 SLURM_ARRAY_TASK_STEP=2", "3/4 Slurm"},
-  {"auto", "SLURM_ARRAY_TASK_ID=0 SLURM_ARRAY_TASK_COUNT=4 SLURM_ARRAY_TASK_MIN=0", "1/4 Slurm"},
-  {"auto", "SLURM_ARRAY_TASK_ID=9 SLURM_ARRAY_TASK_COUNT=3 SLURM_ARRAY_TASK_MIN=1 SLURM_ARRAY_TASK_STEP=1",
-   "--shard auto: Slurm says SLURM_ARRAY_TASK_ID=9, which is none of 3 beginning at 1"},
-  {"auto", "SLURM_ARRAY_TASK_ID=2 SLURM_ARRAY_TASK_COUNT=3 SLURM_ARRAY_TASK_MIN=1 SLURM_ARRAY_TASK_STEP=2",
-   "--shard auto: Slurm says SLURM_ARRAY_TASK_ID=2, which is none of 3 beginning at 1"},
-  {"auto", "AWS_BATCH_JOB_ARRAY_INDEX=2 AWS_BATCH_JOB_ARRAY_SIZE=3", "3/3 AWS Batch"},
-  {"auto/6", "JOB_COMPLETION_INDEX=5", "6/6 Kubernetes"},
-  {"auto", "JOB_COMPLETION_INDEX=5",
-   "--shard auto: Kubernetes tells the index of this job (JOB_COMPLETION_INDEX), but not how many there are: use --shard auto/N"},
-  {"auto/5", "JOB_COMPLETION_INDEX=5", "--shard auto: Kubernetes says JOB_COMPLETION_INDEX=5, which is none of 5 beginning at 0"},
-  {"auto/6", "", "--shard auto/6: nothing in the environment tells which one this is"},
-  {"auto/1", "", "0/0 -"},
-  {"auto/3", "CI_NODE_INDEX=1 CI_NODE_TOTAL=4", "--shard auto/3: GitLab says CI_NODE_TOTAL=4"},
-  {"auto", "CI_NODE_INDEX=0 CI_NODE_TOTAL=4", "--shard auto: GitLab says CI_NODE_INDEX=0, which is none of 4 beginning at 1"},
-  {"auto", "CI_NODE_INDEX=x CI_NODE_TOTAL=4", "--shard auto: CI_NODE_INDEX is 'x', which is no count"},
-  {"auto", "TEST_SHARD_INDEX=0 TEST_TOTAL_SHARDS=0",
-   "--shard auto: Bazel tells the index of this job (TEST_SHARD_INDEX), but not how many there are: use --shard auto/N"},
-  {"auto", "CI_NODE_INDEX=1 CI_NODE_TOTAL=4 BUILDKITE_PARALLEL_JOB=1 BUILDKITE_PARALLEL_JOB_COUNT=4",
-   "--shard auto: GitLab says 1/4, Buildkite says 2/4"},
-  {"auto", "CIRCLE_NODE_INDEX=0 CIRCLE_NODE_TOTAL=1 TEST_SHARD_INDEX=1 TEST_TOTAL_SHARDS=2", "2/2 Bazel"},
+static const struct { const char *text, *environment, *expected;
+} shard_cases[] = {
+    {"2/8", "", "2/8 -"},
+    {"1/1", "CI_NODE_INDEX=2 CI_NODE_TOTAL=3", "1/1 -"},
+    {"0/8", "", "--shard '0/8': shards count from 1 to 8"},
+    {"9/8", "", "--shard '9/8': shards count from 1 to 8"},
+    {"1/0", "", "--shard '1/0': I/N, auto or auto/N is wanted"},
+    {"1", "", "--shard '1': I/N, auto or auto/N is wanted"},
+    {"-1/2", "", "--shard '-1/2': I/N, auto or auto/N is wanted"},
+    {"1/2x", "", "--shard '1/2x': I/N, auto or auto/N is wanted"},
+    {"1/2/3", "", "--shard '1/2/3': I/N, auto or auto/N is wanted"},
+    {"auto", "", "0/0 -"},
+    {"auto", "CI_NODE_TOTAL=4", "0/0 -"},
+    {"auto", "CI_NODE_INDEX= CI_NODE_TOTAL=", "0/0 -"},
+    {"auto", "TEST_SHARD_INDEX=0 TEST_TOTAL_SHARDS=4", "1/4 Bazel"},
+    {"auto", "TEST_SHARD_INDEX=3 TEST_TOTAL_SHARDS=4 GTEST_SHARD_INDEX=3 GTEST_TOTAL_SHARDS=4", "4/4 Bazel"},
+    {"auto", "GTEST_SHARD_INDEX=1 GTEST_TOTAL_SHARDS=4", "2/4 googletest"},
+    {"auto", "CI_NODE_INDEX=1 CI_NODE_TOTAL=4", "1/4 GitLab"},
+    {"auto", "CI_NODE_INDEX=4 CI_NODE_TOTAL=4", "4/4 GitLab"},
+    {"auto", "CIRCLE_NODE_INDEX=1 CIRCLE_NODE_TOTAL=4", "2/4 CircleCI"},
+    {"auto", "BUILDKITE_PARALLEL_JOB=3 BUILDKITE_PARALLEL_JOB_COUNT=4", "4/4 Buildkite"},
+    {"auto", "SLURM_ARRAY_TASK_ID=5 SLURM_ARRAY_TASK_COUNT=4 SLURM_ARRAY_TASK_MIN=1 SLURM_ARRAY_TASK_STEP=2",
+     "3/4 Slurm"},
+    {"auto", "SLURM_ARRAY_TASK_ID=0 SLURM_ARRAY_TASK_COUNT=4 SLURM_ARRAY_TASK_MIN=0", "1/4 Slurm"},
+    {"auto", "SLURM_ARRAY_TASK_ID=9 SLURM_ARRAY_TASK_COUNT=3 SLURM_ARRAY_TASK_MIN=1 SLURM_ARRAY_TASK_STEP=1",
+     "--shard auto: Slurm says SLURM_ARRAY_TASK_ID=9, which is none of 3 beginning at 1"},
+    {"auto", "SLURM_ARRAY_TASK_ID=2 SLURM_ARRAY_TASK_COUNT=3 SLURM_ARRAY_TASK_MIN=1 SLURM_ARRAY_TASK_STEP=2",
+     "--shard auto: Slurm says SLURM_ARRAY_TASK_ID=2, which is none of 3 beginning at 1"},
+    {"auto", "AWS_BATCH_JOB_ARRAY_INDEX=2 AWS_BATCH_JOB_ARRAY_SIZE=3", "3/3 AWS Batch"},
+    {"auto/6", "JOB_COMPLETION_INDEX=5", "6/6 Kubernetes"},
+    {"auto", "JOB_COMPLETION_INDEX=5",
+     "--shard auto: Kubernetes tells the index of this job (JOB_COMPLETION_INDEX), but not how many there are: use "
+     "--shard auto/N"},
+    {"auto/5", "JOB_COMPLETION_INDEX=5",
+     "--shard auto: Kubernetes says JOB_COMPLETION_INDEX=5, which is none of 5 beginning at 0"},
+    {"auto/6", "", "--shard auto/6: nothing in the environment tells which one this is"},
+    {"auto/1", "", "0/0 -"},
+    {"auto/3", "CI_NODE_INDEX=1 CI_NODE_TOTAL=4", "--shard auto/3: GitLab says CI_NODE_TOTAL=4"},
+    {"auto", "CI_NODE_INDEX=0 CI_NODE_TOTAL=4",
+     "--shard auto: GitLab says CI_NODE_INDEX=0, which is none of 4 beginning at 1"},
+    {"auto", "CI_NODE_INDEX=x CI_NODE_TOTAL=4", "--shard auto: CI_NODE_INDEX is 'x', which is no count"},
+    {"auto", "TEST_SHARD_INDEX=0 TEST_TOTAL_SHARDS=0",
+     "--shard auto: Bazel tells the index of this job (TEST_SHARD_INDEX), but not how many there are: use --shard "
+     "auto/N"},
+    {"auto", "CI_NODE_INDEX=1 CI_NODE_TOTAL=4 BUILDKITE_PARALLEL_JOB=1 BUILDKITE_PARALLEL_JOB_COUNT=4",
+     "--shard auto: GitLab says 1/4, Buildkite says 2/4"},
+    {"auto", "CIRCLE_NODE_INDEX=0 CIRCLE_NODE_TOTAL=1 TEST_SHARD_INDEX=1 TEST_TOTAL_SHARDS=2", "2/2 Bazel"},
 };
 
 static void test_shard_texts(void) {

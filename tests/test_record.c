@@ -1,11 +1,12 @@
-/* A record: what the lines of one or several runs say, in whatever order they come, torn or hostile lines passed over. */
+/* A record: what the lines of one or several runs say, in whatever order they come, torn or hostile lines passed over.
+ */
 #include "tests/record_from.h"
 #include <unistd.h>
 
 static void test_run(void) {
-  g_autoptr(RunRecord) record = record_from(EV_RUN("run", ",\"host\":\"h1\",\"tests\":2") PLANNED(1, "a", "x.yaml", 3)
-                                            PLANNED(2, "b", "y.yaml", 5) EV("begun", 1, 1, "") VERDICT(1, 1, "passed", 1500, "")
-                                            EV_RUN("run_ended", ",\"us\":7000,\"signal\":2"));
+  g_autoptr(RunRecord) record = record_from(
+      EV_RUN("run", ",\"host\":\"h1\",\"tests\":2") PLANNED(1, "a", "x.yaml", 3) PLANNED(2, "b", "y.yaml", 5)
+          EV("begun", 1, 1, "") VERDICT(1, 1, "passed", 1500, "") EV_RUN("run_ended", ",\"us\":7000,\"signal\":2"));
   g_assert_cmpuint(run_record_n_tests(record), ==, 2);
   TestRecord *a = run_record_test(record, 0), *b = run_record_test(record, 1);
   g_assert_cmpstr(a->name, ==, "a");
@@ -27,9 +28,10 @@ static void test_run(void) {
 }
 
 static void test_verdict_fields(void) {
-  g_autoptr(RunRecord) record = record_from(
-    PLANNED(1, "a", "x.yaml", 3) VERDICT(1, 1, "failed", 10, ",\"headline\":\"h\",\"detail\":\"d\\n\",\"step\":\"3.2\",\"file\":\"p.yaml\","
-                                         "\"line\":9,\"col\":5,\"kept\":\"/k\",\"again\":\"runner x\""));
+  g_autoptr(RunRecord) record = record_from(PLANNED(1, "a", "x.yaml", 3) VERDICT(
+      1, 1, "failed", 10,
+      ",\"headline\":\"h\",\"detail\":\"d\\n\",\"step\":\"3.2\",\"file\":\"p.yaml\","
+      "\"line\":9,\"col\":5,\"kept\":\"/k\",\"again\":\"runner x\""));
   AttemptRecord *attempt = run_record_test(record, 0)->attempts->pdata[0];
   g_assert_cmpuint(attempt->number, ==, 1);
   g_assert_cmpint(attempt->verdict, ==, VERDICT_FAILED);
@@ -50,7 +52,9 @@ static Verdict verdict_of(const char *lines) {
 
 static void test_attempts(void) {
   g_assert_cmpint(verdict_of(VERDICT(1, 1, "failed", 1, "") VERDICT(1, 2, "passed", 1, "")), ==, VERDICT_FLAKY);
-  g_assert_cmpint(verdict_of(VERDICT(1, 1, "error", 1, "") VERDICT(1, 2, "leaked", 1, "") VERDICT(1, 3, "passed", 1, "")), ==, VERDICT_FLAKY);
+  g_assert_cmpint(
+      verdict_of(VERDICT(1, 1, "error", 1, "") VERDICT(1, 2, "leaked", 1, "") VERDICT(1, 3, "passed", 1, "")), ==,
+      VERDICT_FLAKY);
   g_assert_cmpint(verdict_of(VERDICT(1, 1, "failed", 1, "") VERDICT(1, 2, "error", 1, "")), ==, VERDICT_ERROR);
   g_assert_cmpint(verdict_of(VERDICT(1, 1, "skipped", 0, "")), ==, VERDICT_SKIPPED);
   /* what fails does not become undecided because it is tried again */
@@ -96,9 +100,9 @@ static void test_change(void) {
 
 /* Two shards of one run of a CI job: tests of the same number are different ones, each run's in planned order. */
 static void test_merged(void) {
-  g_autoptr(RunRecord) record = record_from(
-    "{\"v\":1,\"run\":\"r2\",\"t\":900000,\"e\":\"run\"}\n" EV_RUN("run", "") PLANNED(2, "b", "x.yaml", 1)
-    "{\"v\":1,\"run\":\"r2\",\"t\":1,\"e\":\"planned\",\"test\":1,\"name\":\"c\",\"file\":\"y.yaml\",\"line\":1}\n" PLANNED(1, "a", "x.yaml", 1));
+  g_autoptr(RunRecord) record = record_from("{\"v\":1,\"run\":\"r2\",\"t\":900000,\"e\":\"run\"}\n" EV_RUN(
+      "run", "") PLANNED(2, "b", "x.yaml", 1) "{\"v\":1,\"run\":\"r2\",\"t\":1,\"e\":\"planned\",\"test\":1,\"name\":"
+                                              "\"c\",\"file\":\"y.yaml\",\"line\":1}\n" PLANNED(1, "a", "x.yaml", 1));
   g_assert_cmpuint(run_record_n_tests(record), ==, 3);
   g_assert_cmpstr(run_record_test(record, 0)->name, ==, "c");
   g_assert_cmpstr(run_record_test(record, 0)->base_name, ==, "c");
@@ -114,10 +118,21 @@ static void test_lost_plan(void) {
 }
 
 static const char *const bad_lines[] = {
-  "", "x", "{}", "[]", "1", "null", "{\"v\":2,\"run\":\"r1\",\"t\":1,\"e\":\"run\"}", "{\"v\":1,\"t\":1,\"e\":\"run\"}",
-  "{\"v\":1,\"run\":\"r1\",\"t\":1,\"e\":\"dance\"}", "{\"v\":1,\"run\":\"r1\",\"t\":1,\"e\":\"verdict\"}",
-  "{\"v\":1,\"run\":\"r1\",\"t\":1,\"e\":\"verdict\",\"test\":-1}", "{\"v\":1,\"run\":\"r1\",\"t\":1,\"e\":\"verdict\",\"test\":99999999999}",
-  "{\"v\":1,\"run\":7,\"t\":1,\"e\":\"run\"}", "{\"v\":1,\"run\":\"r1\",\"t\":1,\"e\":\"verd", "{\"v\":1,\"run\":\"\xff\",\"t\":1,\"e\":\"run\"}",
+    "",
+    "x",
+    "{}",
+    "[]",
+    "1",
+    "null",
+    "{\"v\":2,\"run\":\"r1\",\"t\":1,\"e\":\"run\"}",
+    "{\"v\":1,\"t\":1,\"e\":\"run\"}",
+    "{\"v\":1,\"run\":\"r1\",\"t\":1,\"e\":\"dance\"}",
+    "{\"v\":1,\"run\":\"r1\",\"t\":1,\"e\":\"verdict\"}",
+    "{\"v\":1,\"run\":\"r1\",\"t\":1,\"e\":\"verdict\",\"test\":-1}",
+    "{\"v\":1,\"run\":\"r1\",\"t\":1,\"e\":\"verdict\",\"test\":99999999999}",
+    "{\"v\":1,\"run\":7,\"t\":1,\"e\":\"run\"}",
+    "{\"v\":1,\"run\":\"r1\",\"t\":1,\"e\":\"verd",
+    "{\"v\":1,\"run\":\"\xff\",\"t\":1,\"e\":\"run\"}",
 };
 
 static void test_bad_lines(void) {
@@ -132,8 +147,9 @@ static void test_bad_lines(void) {
 /* Members of other types than ours are as good as absent. */
 static void test_other_types(void) {
   g_autoptr(RunRecord) record = record_from(
-    EV("planned", 1, 1, ",\"name\":[\"a\"],\"file\":{\"base64\":7},\"line\":\"x\",\"tags\":[\"t\",1,null,{\"base64\":\"Yf8=\"}]")
-    VERDICT(1, 1, "failed", 1, ",\"headline\":null,\"detail\":{},\"line\":3.5,\"kept\":{\"base64\":\"Yf8=\"}"));
+      EV("planned", 1, 1,
+         ",\"name\":[\"a\"],\"file\":{\"base64\":7},\"line\":\"x\",\"tags\":[\"t\",1,null,{\"base64\":\"Yf8=\"}]")
+          VERDICT(1, 1, "failed", 1, ",\"headline\":null,\"detail\":{},\"line\":3.5,\"kept\":{\"base64\":\"Yf8=\"}"));
   TestRecord *test = run_record_test(record, 0);
   AttemptRecord *attempt = test->attempts->pdata[0];
   g_assert_cmpstr(test->name, ==, "test 1");
@@ -149,7 +165,8 @@ static void test_other_types(void) {
 static void test_cut_file(void) {
   char path[] = "/tmp/record-XXXXXX";
   close(mkstemp(path));
-  g_assert_true(g_file_set_contents(path, PLANNED(1, "a", "x.yaml", 1) EV("begun", 1, 1, "") "{\"v\":1,\"ru", -1, NULL));
+  g_assert_true(
+      g_file_set_contents(path, PLANNED(1, "a", "x.yaml", 1) EV("begun", 1, 1, "") "{\"v\":1,\"ru", -1, NULL));
   g_autoptr(RunRecord) record = run_record_new();
   g_assert_true(run_record_file(record, path, NULL));
   g_assert_cmpuint(run_record_n_tests(record), ==, 1);

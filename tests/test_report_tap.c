@@ -3,13 +3,15 @@
 #include "runner/report.h"
 #include <unistd.h>
 
-#define ALL_VERDICTS \
-  EV_RUN("run", "") PLANNED(1, "holds", "a.yaml", 3) PLANNED(2, "does not", "a.yaml", 9) PLANNED(3, "elsewhere", "b.yaml", 1) \
-  PLANNED(4, "sometimes", "b.yaml", 5) PLANNED(5, "never begun", "b.yaml", 8) VERDICT(1, 1, "passed", 1500999, "") \
-  VERDICT(2, 1, "failed", 4200000, ",\"headline\":\"step 6, on standby: expected 3 rows, got 2\",\"detail\":\"    | i |\\n  - | 2 |\\n\"," \
-          "\"step\":\"6\",\"file\":\"a.yaml\",\"line\":58,\"col\":5,\"kept\":\"/tmp/k\",\"again\":\"runner -t 'does not' a.yaml\"") \
-  VERDICT(3, 1, "skipped", 0, ",\"headline\":\"program patroni is missing\"") \
-  VERDICT(4, 1, "failed", 10000, ",\"headline\":\"once\"") VERDICT(4, 2, "passed", 20000, "")
+#define ALL_VERDICTS                                                                                                   \
+  EV_RUN("run", "")                                                                                                    \
+  PLANNED(1, "holds", "a.yaml", 3) PLANNED(2, "does not", "a.yaml", 9) PLANNED(3, "elsewhere", "b.yaml", 1) PLANNED(   \
+      4, "sometimes", "b.yaml", 5) PLANNED(5, "never begun", "b.yaml", 8) VERDICT(1, 1, "passed", 1500999, "")         \
+      VERDICT(2, 1, "failed", 4200000,                                                                                 \
+              ",\"headline\":\"step 6, on standby: expected 3 rows, got 2\",\"detail\":\"    | i |\\n  - | 2 |\\n\","  \
+              "\"step\":\"6\",\"file\":\"a.yaml\",\"line\":58,\"col\":5,\"kept\":\"/tmp/k\",\"again\":\"runner -t "    \
+              "'does not' a.yaml\"") VERDICT(3, 1, "skipped", 0, ",\"headline\":\"program patroni is missing\"")       \
+          VERDICT(4, 1, "failed", 10000, ",\"headline\":\"once\"") VERDICT(4, 2, "passed", 20000, "")
 
 static char *tap_of(const char *lines, const char *version) {
   g_autoptr(RunRecord) record = record_from(lines);
@@ -79,8 +81,11 @@ static void test_nothing(void) {
 
 /* Nothing that a server printed can make a line of its own, a directive or a control character. */
 static void test_hostile(void) {
-  g_autofree char *text = tap_of(PLANNED(1, HOSTILE, "h.yaml", 1) VERDICT(1, 1, "failed", 0,
-                                   ",\"headline\":\"" HOSTILE "\",\"detail\":\"" HOSTILE "\\n...\\n{\\u0000\",\"kept\":{\"base64\":\"L/8vYQ==\"}"), "13");
+  g_autofree char *text =
+      tap_of(PLANNED(1, HOSTILE, "h.yaml", 1) VERDICT(1, 1, "failed", 0,
+                                                      ",\"headline\":\"" HOSTILE "\",\"detail\":\"" HOSTILE
+                                                      "\\n...\\n{\\u0000\",\"kept\":{\"base64\":\"L/8vYQ==\"}"),
+             "13");
   g_assert_cmpstr(text, ==,
     "TAP version 13\n"
     "1..1\n"
@@ -110,7 +115,8 @@ static char *prove(const char *text, int *status) {
   char *out = NULL;
   g_autoptr(GError) error = NULL;
   int wait_status = 0;
-  g_spawn_sync(NULL, argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_STDERR_TO_DEV_NULL, NULL, NULL, &out, NULL, &wait_status, &error);
+  g_spawn_sync(NULL, argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_STDERR_TO_DEV_NULL, NULL, NULL, &out, NULL, &wait_status,
+               &error);
   g_assert_no_error(error);
   *status = g_spawn_check_wait_status(wait_status, NULL) ? 0 : 1;
   unlink(path);
@@ -124,8 +130,10 @@ static void test_prove(void) {
     return;
   }
   int status;
-  g_autofree char *good = tap_of(PLANNED(1, "a", "a.yaml", 1) PLANNED(2, HOSTILE, "b.yaml", 1) VERDICT(1, 1, "passed", 0, "")
-                                 VERDICT(2, 1, "skipped", 0, ",\"headline\":\"" HOSTILE "\""), "13");
+  g_autofree char *good =
+      tap_of(PLANNED(1, "a", "a.yaml", 1) PLANNED(2, HOSTILE, "b.yaml", 1) VERDICT(1, 1, "passed", 0, "")
+                 VERDICT(2, 1, "skipped", 0, ",\"headline\":\"" HOSTILE "\""),
+             "13");
   g_autofree char *said = prove(good, &status);
   g_assert_cmpint(status, ==, 0);
   g_assert_nonnull(strstr(said, "All tests successful.\n"));

@@ -36,18 +36,24 @@ static void told_end(Told *told) {
   unlink(told->path);
 }
 
-#define FAILED_FIELDS \
-  ",\"headline\":\"step 6, on standby: expected 3 rows, got 2\",\"detail\":\"    | i | name  |\\n    | 1 | one   |\\n  - | 2 | two   |        missing\\n" \
-  "  + | 4 | four  |\\ntried 41 times in 5.0 s\\n\",\"step\":\"6\",\"file\":\"testdefs/f.yaml\",\"line\":58,\"col\":5,\"kept\":\"/tmp/k\"," \
+#define FAILED_FIELDS                                                                                                  \
+  ",\"headline\":\"step 6, on standby: expected 3 rows, got 2\",\"detail\":\"    | i | name  |\\n    | 1 | one   "     \
+  "|\\n  - | 2 | two   |        missing\\n"                                                                            \
+  "  + | 4 | four  |\\ntried 41 times in 5.0 "                                                                         \
+  "s\\n\",\"step\":\"6\",\"file\":\"testdefs/f.yaml\",\"line\":58,\"col\":5,\"kept\":\"/tmp/k\","                      \
   "\"again\":\"runner -t 'loses nothing' testdefs/f.yaml\""
 
-#define MIXED_PLAN \
-  EV_RUN("run", "") PLANNED(1, "holds", "testdefs/a.yaml", 3) PLANNED(2, "loses nothing", "testdefs/f.yaml", 31) \
-  PLANNED(3, "skips", "testdefs/b.yaml", 1) PLANNED(4, "starves", "testdefs/b.yaml", 5) PLANNED(5, "leaks", "testdefs/b.yaml", 6)
-#define MIXED_ENDS \
-  VERDICT(1, 1, "passed", 312400, "") VERDICT(2, 1, "failed", 4200000, FAILED_FIELDS) \
-  VERDICT(3, 1, "skipped", 0, ",\"headline\":\"program patroni is missing\"") \
-  VERDICT(4, 1, "error", 125000000, ",\"headline\":\"the machine was starved\"") VERDICT(5, 1, "leaked", 1000000, ",\"headline\":\"1 process left\"")
+#define MIXED_PLAN                                                                                                     \
+  EV_RUN("run", "")                                                                                                    \
+  PLANNED(1, "holds", "testdefs/a.yaml", 3) PLANNED(2, "loses nothing", "testdefs/f.yaml", 31)                         \
+      PLANNED(3, "skips", "testdefs/b.yaml", 1) PLANNED(4, "starves", "testdefs/b.yaml", 5)                            \
+          PLANNED(5, "leaks", "testdefs/b.yaml", 6)
+#define MIXED_ENDS                                                                                                     \
+  VERDICT(1, 1, "passed", 312400, "")                                                                                  \
+  VERDICT(2, 1, "failed", 4200000, FAILED_FIELDS)                                                                      \
+      VERDICT(3, 1, "skipped", 0, ",\"headline\":\"program patroni is missing\"")                                      \
+          VERDICT(4, 1, "error", 125000000, ",\"headline\":\"the machine was starved\"")                               \
+              VERDICT(5, 1, "leaked", 1000000, ",\"headline\":\"1 process left\"")
 
 #define MIXED_TEXT \
   "PASS  holds (312 ms)\n" \
@@ -140,7 +146,8 @@ static void test_retries(void) {
 /* A retry that never came (the run was stopped) must not swallow the failure. */
 static void test_retry_that_never_came(void) {
   Told told = told_begin((TerminalOptions){.width = 60, .retries = 1});
-  tell(&told, PLANNED(1, "a", "a.yaml", 3) EV("begun", 1, 1, "") VERDICT(1, 1, "failed", 1000, ",\"headline\":\"once\""));
+  tell(&told,
+       PLANNED(1, "a", "a.yaml", 3) EV("begun", 1, 1, "") VERDICT(1, 1, "failed", 1000, ",\"headline\":\"once\""));
   terminal_report_end(told.report);
   g_autofree char *text = told_since(&told);
   g_assert_cmpstr(text, ==, "RETRY a (attempt 1 failed): once\n"
@@ -156,9 +163,11 @@ static void test_retry_that_never_came(void) {
 /* Stopped by Ctrl-C: what ran is told with its step, what was not begun is counted. */
 static void test_stopped(void) {
   Told told = told_begin((TerminalOptions){.width = 60});
-  tell(&told, PLANNED(1, "a", "a.yaml", 3) PLANNED(2, "b", "a.yaml", 4) PLANNED(3, "c", "a.yaml", 5) EV("begun", 2, 1, "")
-              EV("step_begun", 2, 1, ",\"step\":\"3\",\"text\":\"sync from primary\",\"file\":\"a.yaml\",\"line\":7,\"col\":3")
-              EV_RUN("run_ended", ",\"us\":5,\"signal\":2"));
+  tell(&told,
+       PLANNED(1, "a", "a.yaml", 3) PLANNED(2, "b", "a.yaml", 4) PLANNED(3, "c", "a.yaml", 5) EV("begun", 2, 1, "")
+           EV("step_begun", 2, 1,
+              ",\"step\":\"3\",\"text\":\"sync from primary\",\"file\":\"a.yaml\",\"line\":7,\"col\":3")
+               EV_RUN("run_ended", ",\"us\":5,\"signal\":2"));
   terminal_report_end(told.report);
   g_autofree char *text = told_since(&told);
   g_assert_cmpstr(text, ==, "CUT   b                                             a.yaml:4\n"
@@ -172,7 +181,8 @@ static void test_stopped(void) {
 static void test_colour(void) {
   Told told = told_begin((TerminalOptions){.width = 60, .colour = true});
   tell(&told, PLANNED(1, "a", "a.yaml", 3) PLANNED(2, "b", "b.yaml", 4) VERDICT(1, 1, "passed", 1000, "")
-              VERDICT(2, 1, "failed", 1000, ",\"headline\":\"h\",\"detail\":\"    | 1 |\\n  - | 2 |\\n  + | 3 |\\n-5 is less\\n\""));
+                  VERDICT(2, 1, "failed", 1000,
+                          ",\"headline\":\"h\",\"detail\":\"    | 1 |\\n  - | 2 |\\n  + | 3 |\\n-5 is less\\n\""));
   terminal_report_end(told.report);
   g_autofree char *text = told_since(&told);
   g_assert_cmpstr(text, ==, "\x1b[32mPASS\x1b[0m  a (1 ms)\n"
@@ -191,7 +201,8 @@ static void test_colour(void) {
 
 static void test_verbose(void) {
   Told told = told_begin((TerminalOptions){.width = 80, .verbose = 1});
-  tell(&told, PLANNED(1, "a", "a.yaml", 3) EV("begun", 1, 1, "") EV("step_begun", 1, 1, ",\"step\":\"3.2\",\"text\":\"query on s: SELECT 1\""));
+  tell(&told, PLANNED(1, "a", "a.yaml", 3) EV("begun", 1, 1, "")
+                  EV("step_begun", 1, 1, ",\"step\":\"3.2\",\"text\":\"query on s: SELECT 1\""));
   g_autofree char *text = told_since(&told);
   g_assert_cmpstr(text, ==, "      a: step 3.2: query on s: SELECT 1\n");
   told_end(&told);
@@ -214,7 +225,8 @@ static void test_hostile(void) {
 
 static void test_hostile_detail(void) {
   Told told = told_begin((TerminalOptions){.width = 60});
-  tell(&told, PLANNED(1, "a", "a.yaml", 3) VERDICT(1, 1, "failed", 1000, ",\"detail\":\"\\u001b[H\\tx\\n\\n\\u0008\\u202e\\n\""));
+  tell(&told, PLANNED(1, "a", "a.yaml", 3)
+                  VERDICT(1, 1, "failed", 1000, ",\"detail\":\"\\u001b[H\\tx\\n\\n\\u0008\\u202e\\n\""));
   g_autofree char *text = told_since(&told);
   g_assert_cmpstr(text, ==, "FAIL  a (1 ms)                                      a.yaml:3\n"
                             "  \\x1b[H\tx\n"
@@ -247,10 +259,11 @@ static char *live_of(const RunRecord *record, guint n_running, guint width, gint
 
 static void test_live_text(void) {
   guint lines;
-  g_autoptr(RunRecord) record = record_from(
-    EV_RUN("run", "") PLANNED(1, "first", "a.yaml", 3) PLANNED(2, "複製複製複製", "a.yaml", 4) PLANNED(3, "c", "a.yaml", 5)
-    EV("begun", 1, 1, "") EV("begun", 2, 1, "") EV("step_begun", 1, 1, ",\"step\":\"3\",\"text\":\"sync from primary to standby\"")
-    VERDICT(3, 1, "failed", 1, ""));
+  g_autoptr(RunRecord) record =
+      record_from(EV_RUN("run", "") PLANNED(1, "first", "a.yaml", 3) PLANNED(2, "複製複製複製", "a.yaml", 4)
+                      PLANNED(3, "c", "a.yaml", 5) EV("begun", 1, 1, "") EV("begun", 2, 1, "")
+                          EV("step_begun", 1, 1, ",\"step\":\"3\",\"text\":\"sync from primary to standby\"")
+                              VERDICT(3, 1, "failed", 1, ""));
   g_autofree char *text = live_of(record, 2, 60, 4312000, &lines);
   g_assert_cmpstr(text, ==, "   2.3 s  first: step 3: sync from primary to standby\n"
                             "   2.3 s  複製複製複製\n"
@@ -266,8 +279,11 @@ static void test_live_many(void) {
   guint lines;
   g_autoptr(GString) events = g_string_new(NULL);
   for (int i = 1; i <= 12; i++)
-    g_string_append_printf(events, "{\"v\":1,\"run\":\"r1\",\"t\":2000000,\"e\":\"planned\",\"test\":%d,\"name\":\"t%d\",\"file\":\"a\",\"line\":1}\n"
-                                   "{\"v\":1,\"run\":\"r1\",\"t\":2000000,\"e\":\"begun\",\"test\":%d,\"attempt\":1}\n", i, i, i);
+    g_string_append_printf(events,
+                           "{\"v\":1,\"run\":\"r1\",\"t\":2000000,\"e\":\"planned\",\"test\":%d,\"name\":\"t%d\","
+                           "\"file\":\"a\",\"line\":1}\n"
+                           "{\"v\":1,\"run\":\"r1\",\"t\":2000000,\"e\":\"begun\",\"test\":%d,\"attempt\":1}\n",
+                           i, i, i);
   g_autoptr(RunRecord) record = record_from(events->str);
   g_autofree char *text = live_of(record, 12, 60, 2000000, &lines);
   g_assert_cmpuint(lines, ==, 9);
@@ -285,7 +301,8 @@ static char *timeless(const char *text) {
 /* Begun: nothing until the first tick. Then redrawn by going up and clearing down, and taken away at the end. */
 static void test_live_bytes(void) {
   Told told = told_begin((TerminalOptions){.width = 60, .live = true});
-  tell(&told, EV_RUN("run", "") PLANNED(1, "a", "a.yaml", 3) PLANNED(2, "b", "a.yaml", 4) EV("begun", 1, 1, "") EV("begun", 2, 1, ""));
+  tell(&told, EV_RUN("run", "") PLANNED(1, "a", "a.yaml", 3) PLANNED(2, "b", "a.yaml", 4) EV("begun", 1, 1, "")
+                  EV("begun", 2, 1, ""));
   terminal_report_tick(told.report);
   g_autofree char *first = told_since(&told), *first_timeless = timeless(first);
   g_assert_cmpstr(first_timeless, ==, "TIME a\nTIME b\nTIME 0 of 2 done\n");
@@ -356,9 +373,18 @@ static void test_closed(void) {
 }
 
 static void test_durations(void) {
-  static const struct { gint64 us; const char *text; } all[] = {
-    {0, "0 ms"}, {499, "0 ms"}, {500, "1 ms"}, {999499, "999 ms"}, {999500, "1.0 s"}, {4249999, "4.2 s"}, {59940000, "59.9 s"},
-    {59950000, "1 min 0 s"}, {125000000, "2 min 5 s"}, {7200000000, "120 min 0 s"},
+  static const struct { gint64 us; const char *text;
+  } all[] = {
+      {0, "0 ms"},
+      {499, "0 ms"},
+      {500, "1 ms"},
+      {999499, "999 ms"},
+      {999500, "1.0 s"},
+      {4249999, "4.2 s"},
+      {59940000, "59.9 s"},
+      {59950000, "1 min 0 s"},
+      {125000000, "2 min 5 s"},
+      {7200000000, "120 min 0 s"},
   };
   for (guint i = 0; i < G_N_ELEMENTS(all); i++) {
     g_autofree char *text = text_duration(all[i].us);
