@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -17,6 +18,37 @@ static bool touch_shard_file(const Options *options) {
   if (fd < 0) return tell(STATUS_ENVIRONMENT, "touch '%s' (TEST_SHARD_STATUS_FILE): %m", path), false;
   close(fd);
   return true;
+}
+
+static bool takes_settings(const Plan *plan, const char *engine) {
+  for (guint i = 0; i < plan_n_tests(plan); i++) {
+    const Test *test = plan_test(plan, i)->test;
+    for (guint s = 0; s < test->n_servers; s++) {
+      const Engine *used = test->servers[s].engine;
+      if (used->has_settings_file && g_strcmp0(used->name, engine) == 0) return true;
+    }
+  }
+  return false;
+}
+
+/* A setting that reaches no server is a mistake, not something to pass over. */
+static int check_sets(const Options *options, const Plan *plan) {
+  for (const char *const *set = options_list(options->sets); set && *set; set++) {
+    const char *dot = strchr(*set, '.'), *equals = dot ? strchr(dot, '=') : NULL;
+    if (!equals || dot == *set || equals == dot + 1)
+      return tell(STATUS_USAGE, "--set '%s': ENGINE.KEY=VALUE is wanted", *set);
+    g_autofree char *engine = g_strndup(*set, (gsize)(dot - *set));
+    if (!takes_settings(plan, engine))
+      return tell(STATUS_USAGE, "--set '%s': no selected test has a server of an engine '%s' that takes settings", *set, engine);
+  }
+  return STATUS_PASSED;
+}
+
+static int check_user(const Options *options) {
+  Credentials credentials;
+  g_autoptr(GError) error = NULL;
+  if (!options->user || credentials_find(&credentials, options->user, &error)) return STATUS_PASSED;
+  return tell(STATUS_USAGE, "--user '%s': %s", options->user, error->message);
 }
 
 static guint64 seed_of(const Options *options) {
@@ -88,6 +120,8 @@ int cmd_run(const Options *options) {
   if (!wanted) return tell(STATUS_USAGE, "%s", error->message);
   Selection selection;
   int status = selection_make(options, &selection), signo = 0;
+  if (status == STATUS_PASSED) status = check_user(options);
+  if (status == STATUS_PASSED) status = check_sets(options, selection.plan);
   if (status == STATUS_PASSED && !touch_shard_file(options)) status = STATUS_ENVIRONMENT;
   if (status == STATUS_PASSED && plan_n_tests(selection.plan))
     status = run_plan(options, selection.plan, wanted, &signo);

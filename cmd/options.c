@@ -33,7 +33,7 @@ static const Option options_known[] = {
     {"jobs", 'j', OPTION_NUMBER, "N", NULL, CMD_RUN, FIELD(jobs), 1, 4096,
      "N tests at once. Without it: as many as the machine bears."},
     {"until-fail", 0, OPTION_FLAG, NULL, NULL, CMD_RUN, FIELD(until_fail), 0, 0,
-     "Again and again, until a test fails."},
+     "Again and again until a test fails: 1000 times at most, or as --repeat says."},
     {"retries", 0, OPTION_NUMBER, "N", NULL, CMD_RUN, FIELD(retries), 0, 1000,
      "A failed test gets N more tries; one that then passes is flaky, and said to be."},
     {"fail-fast", 0, OPTION_FLAG, NULL, NULL, CMD_RUN, FIELD(fail_fast), 0, 0,

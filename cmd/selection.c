@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define UNTIL_FAIL_ROUNDS 1000
+
 static int load(const Options *options, Selection *selection) {
   g_autoptr(GError) error = NULL;
   selection->definitions = inputs_load(options->files, &error);
@@ -38,13 +40,14 @@ int selection_make(const Options *options, Selection *selection) {
   if (status != STATUS_PASSED) return status;
   const char *filter[] = {bazel_says(options, "TESTBRIDGE_TEST_ONLY"), NULL};
   const char *const *names = options_list(options->tests);
+  guint repeat = options->until_fail && !options->repeat ? UNTIL_FAIL_ROUNDS : (guint)options->repeat;
   PlanOptions wanted = {
       .tests = names || !filter[0] ? names : filter,
       .tags = options_list(options->tags),
       .skip_tags = options_list(options->skip_tags),
       .shard = selection->shard,
       .shards = selection->shards,
-      .repeat = (guint)options->repeat,
+      .repeat = repeat,
   };
   selection->plan =
       plan_new((Definition *const *)selection->definitions->pdata, selection->definitions->len, &wanted, &error);

@@ -293,6 +293,45 @@ says 'stdout is full' 3 '' 'runner: write to stdout: No space left on device'
 "$runner" good.yaml > /dev/full 2> /dev/null
 [ $? = 3 ]; point $? 'stdout is full in a run'
 
+ran --set work_mem=1MB good.yaml
+says 'a setting of no engine' 2 '' "runner: --set 'work_mem=1MB': ENGINE.KEY=VALUE is wanted"
+ran --set postgresql.=1MB sql.yaml
+says 'a setting without a name' 2 '' "runner: --set 'postgresql.=1MB': ENGINE.KEY=VALUE is wanted"
+ran --set mariadb.x=1 sql.yaml
+says 'a setting that reaches no server' 2 '' \
+  "runner: --set 'mariadb.x=1': no selected test has a server of an engine 'mariadb' that takes settings"
+ran --user nobody-of-this-name good.yaml
+says 'a user who is not' 2 '' "runner: --user 'nobody-of-this-name': there is no user 'nobody-of-this-name'"
+
+# A test that fails the first time.
+mkdir -m 777 state
+cat > flaky.yaml <<YAML
+tests:
+- name: fails once
+  steps:
+  - {run: {command: [/bin/sh, -c, 'test -e $here/state/flag || { touch $here/state/flag; exit 1; }']}}
+- name: lacks a program
+  needs: {programs: [no-such-program]}
+  steps:
+  - {run: {command: [/bin/true]}}
+YAML
+ran --retries 2 -t 'fails*' flaky.yaml
+contains 'a retry is told' out "RETRY fails once (attempt 1 failed): step 1: '/bin/sh' exited with status 1"
+[ "$status" = 0 ] && [ "$(tail -n 2 out)" = "$(printf '1 flaky (among the passed)\n1 passed, 0 failed')" ]
+point $? 'a pass after a failure is flaky, and passes' "$(cat out)"
+rm state/flag
+ran -j 1 --until-fail -t 'fails*' flaky.yaml
+[ "$status" = 1 ] && [ "$(tail -n 2 out)" = "$(printf '999 not run\n0 passed, 1 failed')" ]
+point $? 'until-fail ends at a failure' "$(tail out)"
+ran --until-fail --repeat 3 -t 'fails*' flaky.yaml
+[ "$status" = 0 ] && [ "$(tail -n 1 out)" = '3 passed, 0 failed' ]; point $? 'until-fail ends at the last round' "$(tail out)"
+ran -t 'lacks*' flaky.yaml
+says 'a missing program skips' 0 "SKIP  lacks a program: program 'no-such-program' was not found in PATH
+
+0 passed, 0 failed, 1 skipped" ''
+ran --require-all -t 'lacks*' flaky.yaml
+[ "$status" = 1 ] && [ "$(tail -n 1 out)" = '0 passed, 1 failed' ]; point $? 'with --require-all it fails' "$(cat out)"
+
 # A run that a signal ends stops what it started, writes its reports, and ends by that signal.
 mkfifo -m 666 began
 cat > long.yaml <<YAML
