@@ -29,6 +29,7 @@ Cluster *cluster_new(const PlannedTest *planned, const ClusterOptions *options, 
   cluster->options = options;
   cluster->log = log;
   cluster->ports = ports_new();
+  ports_seed(cluster->ports, (guint32)(options->seed * 2654435761u + planned->number));
   cluster->nodes = g_ptr_array_new_with_free_func((GDestroyNotify)node_free);
   cluster->port_names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
   cluster->sessions = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)session_free);

@@ -28,6 +28,7 @@ typedef struct ClusterOptions {
   const char *const *sets;       /* --set engine.key=value */
   bool require_all;
   guint64 log_cap;
+  guint64 seed;                  /* of what is random in the run */
 } ClusterOptions;
 
 typedef struct Cluster {

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "runner/fail.h"
@@ -23,6 +22,7 @@
 struct Ports {
   int lock_fd;                   /* the common file: byte N locked (OFD lock) is port N taken; -1: not opened yet */
   GHashTable *taken;             /* port -> holding socket + 1, 0: only locked */
+  GRand *random;                 /* each one's own: forked workers share GLib's common generator */
 };
 
 typedef struct PortRange { int first, last; } PortRange;
@@ -50,8 +50,11 @@ Ports *ports_new(void) {
   Ports *ports = g_new0(Ports, 1);
   ports->lock_fd = -1;
   ports->taken = g_hash_table_new(NULL, NULL);
+  ports->random = g_rand_new();
   return ports;
 }
+
+void ports_seed(Ports *ports, guint32 seed) { g_rand_set_seed(ports->random, seed); }
 
 void ports_free(Ports *ports) {
   GHashTableIter iter;
@@ -61,6 +64,7 @@ void ports_free(Ports *ports) {
   while (g_hash_table_iter_next(&iter, NULL, &value))
     if (GPOINTER_TO_INT(value) > 0) close(GPOINTER_TO_INT(value) - 1);
   g_hash_table_unref(ports->taken);
+  g_rand_free(ports->random);
   if (ports->lock_fd >= 0) close(ports->lock_fd);
   g_free(ports);
 }
@@ -116,18 +120,11 @@ static bool try_port(Ports *ports, int port, bool hold) {
   return true;
 }
 
-/* Not GLib's generator: workers forked from one runner would all draw the same numbers. */
-static guint draw(guint n) {
-  guint32 number = 0;
-  if (getrandom(&number, sizeof number, 0) != sizeof number) number = (guint32)getpid() * 2654435761u;
-  return number % n;
-}
-
 int ports_take(Ports *ports, bool hold, GError **error) {
   PortRange range = port_range();
   if (range.last < range.first) return fail(error, "no port is outside the range of ephemeral ports"), 0;
   if (!open_locks(ports, error)) return 0;
-  guint n = (guint)(range.last - range.first + 1), start = draw(n);
+  guint n = (guint)(range.last - range.first + 1), start = g_rand_int(ports->random) % n;
   for (guint i = 0; i < n; i++) {
     int port = range.first + (int)((start + i) % n);
     if (try_port(ports, port, hold)) return port;

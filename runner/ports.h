@@ -13,6 +13,8 @@
 typedef struct Ports Ports;
 
 Ports *ports_new(void);
+/* The same seed draws the same ports, as long as they are free. */
+void ports_seed(Ports *ports, guint32 seed);
 void ports_free(Ports *ports);                   /* gives all back; NULL is allowed */
 /* A free port; hold false: locked only, for servers that bind exclusively.  0 with error set. */
 int ports_take(Ports *ports, bool hold, GError **error);

@@ -184,6 +184,7 @@ static char *again_line(const Run *run, const PlannedTest *planned) {
     g_autofree char *quoted = g_shell_quote(*set);
     g_string_append_printf(line, " --set %s", quoted);
   }
+  if (run->options->seed) g_string_append_printf(line, " --seed %" G_GUINT64_FORMAT, run->options->seed);
   g_string_append_printf(line, " %s", file);
   return g_strdup(line->str);
 }
@@ -443,7 +444,7 @@ bool run_tests(const Plan *plan, const RunOptions *options, RunRecord *record, T
     g_autofree char *cwd = g_get_current_dir();
     begin_registry(&run);
     run.cluster = (ClusterOptions){.run_id = run.id, .run_dir = run.dir, .cwd = cwd, .user = &run.user, .sets = options->sets,
-                                   .require_all = options->require_all, .log_cap = options->log_cap ? (guint64)options->log_cap : OUTPUT_CAP_DEFAULT};
+                                   .require_all = options->require_all, .seed = options->seed, .log_cap = options->log_cap ? (guint64)options->log_cap : OUTPUT_CAP_DEFAULT};
     run.pidfd = pidfd_open(getpid(), 0);
     run.running = g_ptr_array_new();
     load_init(&run.load);
