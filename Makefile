@@ -89,11 +89,10 @@ bench: programs-for-tests
 INSTALL = install -D -m 644
 install: $(BUILD)/runner
 	$< help --man >$(BUILD)/runner.1
-	for shell in bash zsh fish; do $< help --completion $$shell >$(BUILD)/completion.$$shell || exit 1; done
+	for shell in bash fish; do $< help --completion $$shell >$(BUILD)/completion.$$shell || exit 1; done
 	install -D -m 755 $< $(DESTDIR)$(PREFIX)/bin/runner
 	$(INSTALL) $(BUILD)/runner.1 $(DESTDIR)$(PREFIX)/share/man/man1/runner.1
 	$(INSTALL) $(BUILD)/completion.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/runner
-	$(INSTALL) $(BUILD)/completion.zsh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_runner
 	$(INSTALL) $(BUILD)/completion.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/runner.fish
 
 clean:

@@ -30,7 +30,7 @@ static char *quoted(const char *text) {
   return g_strdup_printf("'%s'", joined);
 }
 
-/* ---- bash, which zsh reads too */
+/* ---- bash */
 
 static void bash_values(GString *out) {
   guint n;
@@ -114,6 +114,5 @@ void completion_print(const char *shell, GString *out) {
     fish(out);
     return;
   }
-  if (g_str_equal(shell, "zsh")) g_string_append(out, "#compdef runner\nautoload -U +X bashcompinit && bashcompinit\n");
   bash(out);
 }

@@ -4,7 +4,7 @@
 
 #include <glib.h>
 
-/* shell: bash, zsh or fish. */
+/* shell: bash or fish. */
 void completion_print(const char *shell, GString *out);
 
 #endif

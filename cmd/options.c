@@ -57,8 +57,8 @@ static const Option options_known[] = {
      "auto (on a terminal), always or never."},
     {"verbose", 'v', OPTION_COUNTED, NULL, NULL, CMD_RUN | CMD_REPORT, FIELD(verbose), 0, 0, "Say each step too."},
     {"man", 0, OPTION_FLAG, NULL, NULL, CMD_HELP, FIELD(man), 0, 0, "Print the manual page, for man -l."},
-    {"completion", 0, OPTION_TEXT, "SHELL", "bash|zsh|fish", CMD_HELP, FIELD(completion), 0, 0,
-     "Print the completion for a shell: bash, zsh or fish."},
+    {"completion", 0, OPTION_TEXT, "SHELL", "bash|fish", CMD_HELP, FIELD(completion), 0, 0,
+     "Print the completion for a shell: bash or fish."},
     {"help", 'h', OPTION_FLAG, NULL, NULL, CMD_ALL, FIELD(help), 0, 0, "Explain the command."},
     {"version", 0, OPTION_FLAG, NULL, NULL, CMD_ALL, FIELD(version), 0, 0, "Print the version."},
 };

@@ -390,7 +390,7 @@ if command -v man > /dev/null && command -v groff > /dev/null; then
   [ ! -s warnings ]; point $? 'the manual page has no faults' "$(cat warnings)"
   for section in 'EXIT STATUS' ENVIRONMENT FILES EXAMPLES; do contains "the manual page: $section" page "$section"; done
 fi
-for shell in bash zsh fish; do
+for shell in bash fish; do
   ran help --completion "$shell"
   cp out "completion.$shell"
   grep -oE -- '--[a-z-]+| -l [a-z-]+' out | sed 's/ -l /--/' | sort -u | grep -vxE -- '--' > of-shell
