@@ -199,14 +199,18 @@ static GArray *list_survivors(const Run *run) {
 
 /* Not our children, so their pidfds are what tells of their end. */
 static void kill_and_wait(const GArray *list, gint64 end, GHashTable *ended) {
+  g_autofree struct pollfd *gone = g_new0(struct pollfd, list->len);
   for (guint i = 0; i < list->len; i++) {
     const TreeProcess *process = &g_array_index(list, TreeProcess, i);
-    struct pollfd gone = {.fd = pidfd_open(process->pid, 0), .events = POLLIN};
+    gone[i] = (struct pollfd){.fd = pidfd_open(process->pid, 0), .events = POLLIN};
     if (tree_signal_one(process->pid, process->start_time, SIGKILL))
       g_hash_table_add(ended, GINT_TO_POINTER(process->pid));
+  }
+  for (guint i = 0; i < list->len; i++) {
     gint64 left = end - g_get_monotonic_time();
-    if (gone.fd >= 0 && left > 0) poll(&gone, 1, (int)(left / 1000) + 1);
-    if (gone.fd >= 0) close(gone.fd);
+    if (gone[i].fd < 0) continue;
+    if (left > 0) poll(&gone[i], 1, (int)(left / 1000) + 1);
+    close(gone[i].fd);
   }
 }
 
@@ -222,12 +226,13 @@ static void remove_segments(const Run *run) {
 
 static void end_run(const Run *run, RegistrySweep *sweep) {
   g_autoptr(GHashTable) ended = g_hash_table_new(NULL, NULL);
-  gint64 end = g_get_monotonic_time() + SWEEP_USEC;
-  do {
+  /* The time is for dying: to look for them may take long on a busy machine. */
+  for (gint64 end = 0; end == 0 || g_get_monotonic_time() < end;) {
     g_autoptr(GArray) list = list_survivors(run);
     if (list->len == 0) break;
+    if (end == 0) end = g_get_monotonic_time() + SWEEP_USEC;
     kill_and_wait(list, end, ended);
-  } while (g_get_monotonic_time() < end);
+  }
   sweep->processes += g_hash_table_size(ended);
   remove_segments(run);
 }

@@ -31,8 +31,8 @@ typedef struct RegistrySweep {
   guint runs, processes;         /* dead runs found, processes ended */
   GPtrArray *directories;        /* of those runs, still there: named to the user */
 } RegistrySweep;
-/* Never touches what a living runner holds.  Blocks until what it killed is gone, 2 s at most: for start-up.  NULL with
- * error set when the registry cannot be read. */
+/* Never touches what a living runner holds.  Blocks until what it killed is gone, 2 s a run at most: for start-up. NULL
+ * with error set when the registry cannot be read. */
 RegistrySweep *registry_sweep(GError **error);
 void registry_sweep_free(RegistrySweep *sweep);
 

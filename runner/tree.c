@@ -93,20 +93,10 @@ guint64 process_start_time(pid_t pid) {
   return read_stat(pid, &stat) ? stat.process.start_time : 0;
 }
 
-/* Empty for a moment while a process execs. */
-static ssize_t read_environment(pid_t pid, char *text) {
-  ssize_t len = 0;
-  for (int tries = 0; len == 0 && tries < 3; tries++) {
-    if (tries > 0) sched_yield();
-    len = read_proc(pid, "environ", text, ENVIRONMENT_MAX);
-  }
-  return len;
-}
-
 char *tree_marker(pid_t pid) {
   static const char name[] = "RUNNER_SERVER=";
   g_autofree char *text = g_malloc(ENVIRONMENT_MAX);
-  ssize_t len = read_environment(pid, text);
+  ssize_t len = read_proc(pid, "environ", text, ENVIRONMENT_MAX);
   for (char *at = text; len > 0 && at < text + len; at += strlen(at) + 1)
     if (g_str_has_prefix(at, name)) return g_strdup(at + strlen(name));
   return NULL;
@@ -199,8 +189,13 @@ static bool works_below(pid_t pid, const char *dir) {
 static bool owned_by(pid_t pid, const char *marker, const char *dir) {
   if (!marker) return true;
   g_autofree char *its = tree_marker(pid);
-  if (its) return strcmp(its, marker) == 0;
-  return dir && works_below(pid, dir);
+  if (!its && dir && works_below(pid, dir)) return true;
+  /* There is none for a moment while a process execs. */
+  for (int tries = 0; !its && tries < 2; tries++) {
+    sched_yield();
+    its = tree_marker(pid);
+  }
+  return its && strcmp(its, marker) == 0;
 }
 
 static bool has_pid(const GArray *pids, pid_t pid) {

@@ -139,12 +139,13 @@ static void test_waits(void) { in_loop(waits_and_signals); }
 
 /* The orphan of a child becomes ours, and is reaped without having been known. */
 static void reaps_orphans(gpointer data) {
-  Process *process = spawn_sh("sleep 0.05 & exit 0");
+  Process *process = spawn_sh("sleep 1000 & exit 0");
   g_assert_cmpint(process_wait(process, DEADLINE_NONE), ==, WAIT_READY);
   process_free(process);
   g_autoptr(GArray) orphans = tree_orphans(NULL, NULL, NULL);
   g_assert_cmpuint(orphans->len, ==, 1);
   pid_t pid = g_array_index(orphans, TreeProcess, 0).pid;
+  tree_signal(orphans, SIGKILL);
   while (process_start_time(pid)) wait_until(deadline_after(1000));
 }
 

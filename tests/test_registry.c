@@ -16,6 +16,13 @@
 #include "runner/tree.h"
 
 static char *dir, *runs;
+static int test_pid;
+
+/* Run ids of our own, as this test may run many times at once: "%" stands for what makes them so. */
+static char *own(const char *id) {
+  g_auto(GStrv) parts = g_strsplit(id, "%", 2);
+  return parts[1] ? g_strdup_printf("%s%d-%s", parts[0], test_pid, parts[1]) : g_strdup(id);
+}
 
 static guint files_left(void) {
   g_autoptr(GDir) entries = g_dir_open(runs, 0, NULL);
@@ -26,7 +33,7 @@ static guint files_left(void) {
 
 /* A process that lives until it is killed, with this marker in its environment (NULL: none). */
 static pid_t sleeper(const char *marker) {
-  g_autofree char *pair = g_strdup_printf("RUNNER_SERVER=%s", marker ? marker : "");
+  g_autofree char *its = own(marker ? marker : ""), *pair = g_strconcat("RUNNER_SERVER=", its, NULL);
   char *env[] = {marker ? pair : NULL, NULL}, *argv[] = {(char[]){"sleep"}, (char[]){"1000"}, NULL};
   pid_t pid = fork();
   if (pid == 0) {
@@ -58,7 +65,8 @@ static pid_t runner(const char *run_id, const char *run_dir, pid_t recorded, gui
   pid_t pid = fork();
   if (pid == 0) {
     g_autoptr(GError) error = NULL;
-    registry_begin(run_id, run_dir, &error);
+    g_autofree char *id = own(run_id);
+    registry_begin(id, run_dir, &error);
     g_assert_no_error(error);
     if (recorded) registry_add(recorded, start_time, "a server\nof mine");
     g_assert_cmpint(write(fds[1], "x", 1), ==, 1);
@@ -100,8 +108,8 @@ static void test_own(void) {
 
 /* While the runner lives nothing is touched; when it was killed, what it recorded is ended and its directory named. */
 static void test_killed(void) {
-  pid_t server = sleeper(NULL), marked = sleeper("id1/test/server"), shell = sleeper(NULL);
-  pid_t dead = runner("id1", dir, server, process_start_time(server));
+  pid_t server = sleeper(NULL), marked = sleeper("%id1/test/server"), shell = sleeper(NULL);
+  pid_t dead = runner("%id1", dir, server, process_start_time(server));
   assert_sweep(0, 0, NULL);
   g_assert_true(lives(server) && lives(marked));
   end(dead);
@@ -117,11 +125,11 @@ static void test_killed(void) {
 
 /* A recorded pid that is somebody else's by now, an id that only begins alike, a process in the run's directory. */
 static void test_innocent(void) {
-  pid_t recycled = sleeper(NULL), alike = sleeper("id22/test/server"), empty = sleeper("");
+  pid_t recycled = sleeper(NULL), alike = sleeper("%id22/test/server"), empty = sleeper("");
   g_assert_cmpint(chdir(dir), ==, 0);
   pid_t visitor = sleeper(NULL);
   g_assert_cmpint(chdir("/"), ==, 0);
-  pid_t dead = runner("id2", "/no/such/directory", recycled, process_start_time(recycled) + 1);
+  pid_t dead = runner("%id2", "/no/such/directory", recycled, process_start_time(recycled) + 1);
   end(dead);
   assert_sweep(1, 0, NULL);
   g_assert_true(lives(recycled) && lives(alike) && lives(empty) && lives(visitor));
@@ -149,7 +157,7 @@ static void test_without_marker(void) {
   g_autofree char *run_dir = g_build_filename(dir, "run", NULL), *near = g_build_filename(dir, "run2", NULL);
   g_autofree char *log = g_build_filename(run_dir, "log", NULL), *near_log = g_build_filename(near, "log", NULL);
   g_assert_cmpint(mkdir(run_dir, 0700) | mkdir(near, 0700), ==, 0);
-  pid_t dead = runner("id7", run_dir, 0, 0);
+  pid_t dead = runner("%id7", run_dir, 0, 0);
   pid_t backend = worker_in_run(run_dir, true), visitor = worker_in_run(run_dir, false),
         neighbour = worker_in_run(near, true);
   end(dead);
@@ -181,7 +189,7 @@ static void test_segments(void) {
     while (pause() < 0) continue;
   }
   g_assert_cmpint(read(fds[0], &id, sizeof id), ==, sizeof id);
-  end(runner("id8", "/no/where", server, process_start_time(server)));
+  end(runner("%id8", "/no/where", server, process_start_time(server)));
   g_assert_true(segment_exists(id));
   assert_sweep(1, 1, NULL);
   g_assert_false(segment_exists(id));
@@ -194,9 +202,9 @@ static void test_segments(void) {
 
 /* The same pid and start time after another boot are another process. */
 static void test_other_boot(void) {
-  pid_t server = sleeper("id3/test/server");
-  g_autofree char *path = g_build_filename(runs, "run-id3", NULL);
-  g_autofree char *text = g_strdup_printf("runner 1 1 1 another-boot id3 %s\n%d %" G_GUINT64_FORMAT " sleep\n", dir,
+  pid_t server = sleeper("%id3/test/server");
+  g_autofree char *path = g_build_filename(runs, "run-x3", NULL), *id = own("%id3");
+  g_autofree char *text = g_strdup_printf("runner 1 1 1 another-boot %s %s\n%d %" G_GUINT64_FORMAT " sleep\n", id, dir,
                                           server, process_start_time(server));
   g_assert_true(g_file_set_contents(path, text, -1, NULL));
   assert_sweep(1, 0, dir);
@@ -236,7 +244,8 @@ static void test_worker(void) {
   g_assert_cmpint(pipe(fds), ==, 0);
   pid_t dead = fork();
   if (dead == 0) {
-    g_assert_true(registry_begin("id5", "/no/where", NULL));
+    g_autofree char *id = own("%id5");
+    g_assert_true(registry_begin(id, "/no/where", NULL));
     pids[0] = getpid();
     pids[1] = fork();
     if (pids[1] == 0) {
@@ -282,6 +291,7 @@ static void test_none(void) {
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   prctl(PR_SET_CHILD_SUBREAPER, 1);
+  test_pid = getpid();
   dir = g_dir_make_tmp("runner-test-XXXXXX", NULL);
   g_setenv("XDG_RUNTIME_DIR", dir, TRUE);
   runs = g_build_filename(dir, "runner", "runs", NULL);
