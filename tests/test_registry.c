@@ -18,10 +18,9 @@
 static char *dir, *runs;
 static int test_pid;
 
-/* Run ids of our own, as this test may run many times at once: "%" stands for what makes them so. */
+/* Run ids of our own, as this test may run many times at once: a leading "%" stands for what makes them so. */
 static char *own(const char *id) {
-  g_auto(GStrv) parts = g_strsplit(id, "%", 2);
-  return parts[1] ? g_strdup_printf("%s%d-%s", parts[0], test_pid, parts[1]) : g_strdup(id);
+  return *id == '%' ? g_strdup_printf("%d-%s", test_pid, id + 1) : g_strdup(id);
 }
 
 static guint files_left(void) {
