@@ -119,9 +119,10 @@ static Process *spawn_words(Scope *scope, Node *node, const CommandWords *words,
 static GArray *list_tree(gpointer data) { return tree_list(((Process *)data)->pid); }
 
 /* Waits for its end; when that does not come, ends it and all below it. */
-static bool wait_for_end(Process *process, const char *name, Deadline limit, Outcome *outcome) {
+static bool wait_for_end(Process *process, const char *name, Deadline limit, bool *timed_out, Outcome *outcome) {
   WaitResult result = process_wait(process, limit);
   if (result == WAIT_READY) return true;
+  *timed_out = result == WAIT_TIMEOUT;
   fiber_shield();
   tree_kill(list_tree, process, deadline_after(5 * G_USEC_PER_SEC));
   process_wait(process, deadline_after(5 * G_USEC_PER_SEC));
@@ -136,13 +137,12 @@ bool command_run(Scope *scope, Node *node, const CommandWords *words, Deadline l
   if (in == -2) return outcome_take_error(outcome, error);
   int out = scratch(scope, &error), err = out < 0 ? -1 : scratch(scope, &error);
   Process *process = err < 0 ? NULL : spawn_words(scope, node, words, in, out, err, &error);
-  bool ended = process && wait_for_end(process, words->argv[0], limit, outcome);
+  bool ended = process && wait_for_end(process, words->argv[0], limit, &result->timed_out, outcome);
   if (out >= 0 && err >= 0) {
     result->out = slurp(out, &result->out_len);
     result->err = slurp(err, &result->err_len);
   }
   if (process) result->status = process->status;
-  if (!ended && process && outcome->kind == OUTCOME_ERROR) outcome_add(outcome, result->err);
   if (in >= 0) close(in);
   if (out >= 0) close(out);
   if (err >= 0) close(err);
@@ -152,7 +152,10 @@ bool command_run(Scope *scope, Node *node, const CommandWords *words, Deadline l
 
 bool command_must(Scope *scope, Node *node, const CommandWords *words, const char *what, Deadline limit, Outcome *outcome) {
   g_auto(CommandResult) result = {0};
-  if (!command_run(scope, node, words, limit, &result, outcome)) return false;
+  if (!command_run(scope, node, words, limit, &result, outcome)) {
+    outcome_add(outcome, result.err);
+    return false;
+  }
   if (WIFEXITED(result.status) && WEXITSTATUS(result.status) == 0) return true;
   g_autofree char *end = exit_text(result.status);
   g_autofree char *line = g_strjoinv(" ", words->argv);

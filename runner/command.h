@@ -13,6 +13,7 @@ typedef struct CommandResult {
   int status;                    /* a wait status */
   char *out, *err;               /* at most 16 MiB each, NUL after them */
   gsize out_len, err_len;
+  bool timed_out;                /* the limit came */
 } CommandResult;
 void command_result_clear(CommandResult *result);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CommandResult, command_result_clear)

@@ -243,6 +243,30 @@ bool node_start(Node *node, const NodeRun *run, Outcome *outcome) {
   return run_init(node, outcome);
 }
 
+/* What it printed since this start has a match. */
+static bool printed_at_start(Node *node, const PatternText *wanted, Outcome *outcome) {
+  Scope scope = {.cluster = node->cluster, .roles = {.self = node}};
+  bool dolt = node->cluster->test->dolt;
+  g_autoptr(Pattern) made = NULL;
+  const Pattern *pattern = wanted->compiled;
+  if (!pattern) {
+    GError *error = NULL;
+    gsize len = 0;
+    g_autofree char *text = scope_render(&scope, &wanted->text, &len, &error);
+    if (text) made = pattern_new(text, len, dolt ? PATTERN_RE2 : PATTERN_LINES, &error);
+    if (!made) return outcome_take_error(outcome, error);
+    pattern = made;
+  }
+  const char *why = NULL;
+  PatternResult found = output_find(node->output, pattern, node->run_began_at, dolt, true, NULL, NULL, &why);
+  if (found == PATTERN_YES) return true;
+  if (found == PATTERN_UNDECIDED) return outcome_error(outcome, "pattern /%s/ could not be decided: %s", pattern_text(pattern), why);
+  outcome_fail(outcome, "server '%s' failed at its start as it was to, but no line of its output matches /%s/", node->name, pattern_text(pattern));
+  g_autofree char *story = node_exit_story(node);
+  outcome_add(outcome, story);
+  return false;
+}
+
 bool node_wait_failure(Node *node, const PatternTexts *patterns, Deadline deadline, Outcome *outcome) {
   node->exit_explained = true;
   WaitResult result = process_wait(node->process, deadline);
@@ -258,17 +282,8 @@ bool node_wait_failure(Node *node, const PatternTexts *patterns, Deadline deadli
     outcome_fail(outcome, "server '%s' was to fail at its start, but it exited with status 0", node->name);
     return false;
   }
-  for (guint i = 0; i < patterns->n; i++) {
-    const char *why = NULL;
-    if (!patterns->v[i].compiled) continue;
-    PatternResult found = output_find(node->output, patterns->v[i].compiled, node->run_began_at, node->cluster->test->dolt, true, NULL, NULL, &why);
-    if (found == PATTERN_YES) continue;
-    if (found == PATTERN_UNDECIDED) return outcome_error(outcome, "pattern /%s/ could not be decided: %s", patterns->v[i].text.raw, why);
-    outcome_fail(outcome, "server '%s' failed at its start as it was to, but no line of its output matches /%s/", node->name, patterns->v[i].text.raw);
-    g_autofree char *story = node_exit_story(node);
-    outcome_add(outcome, story);
-    return false;
-  }
+  for (guint i = 0; i < patterns->n; i++)
+    if (!printed_at_start(node, &patterns->v[i], outcome)) return false;
   return true;
 }
 

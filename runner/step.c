@@ -281,6 +281,15 @@ static void begin_background(Context *context, const Step *step, Outcome *outcom
     if (!wait_outcome(context, wait_cond(&background->changed, limit), outcome, "its statement could not be sent in time")) return;
 }
 
+/* Its failure is told by another step, or by none. */
+static void name_background(const Background *background, Outcome *outcome) {
+  if (!outcome->headline) return;
+  g_autofree char *name = background->name ? g_strdup_printf(" as '%s'", background->name) : g_strdup("");
+  char *headline = g_strdup_printf("step %s, in the background%s: %s", background->label, name, outcome->headline);
+  g_free(outcome->headline);
+  outcome->headline = headline;
+}
+
 bool background_collect(Context *context, Background *background, Outcome *outcome) {
   while (!background->done) {
     WaitResult result = wait_cond(&background->changed, context->limit);
@@ -293,6 +302,7 @@ bool background_collect(Context *context, Background *background, Outcome *outco
   if (background->outcome.kind != OUTCOME_OK) {
     if (background->outcome.at.line == 0) background->outcome.at = background->step->at;
     outcome_move(outcome, &background->outcome);
+    name_background(background, outcome);
   }
   g_ptr_array_remove(context->scope.cluster->backgrounds, background);
   return outcome->kind == OUTCOME_OK;
@@ -300,17 +310,8 @@ bool background_collect(Context *context, Background *background, Outcome *outco
 
 bool backgrounds_collect_all(Cluster *cluster, Deadline deadline, Outcome *outcome) {
   Context context = {.scope = {.cluster = cluster}, .limit = deadline};
-  while (cluster->backgrounds->len > 0) {
-    Background *background = g_ptr_array_index(cluster->backgrounds, 0);
-    g_autofree char *label = g_strdup(background->label), *name = g_strdup(background->name);
-    if (background_collect(&context, background, outcome)) continue;
-    if (outcome->headline) {
-      char *headline = g_strdup_printf("step %s, in the background as '%s': %s", label, name, outcome->headline);
-      g_free(outcome->headline);
-      outcome->headline = headline;
-    }
-    return false;
-  }
+  while (cluster->backgrounds->len > 0)
+    if (!background_collect(&context, g_ptr_array_index(cluster->backgrounds, 0), outcome)) return false;
   return true;
 }
 

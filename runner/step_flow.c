@@ -142,4 +142,9 @@ void step_loop(Context *context, const Step *step, Outcome *outcome) {
   }
 }
 
-void step_group(Context *context, const Step *step, Outcome *outcome) { run_inner(context, &step->group.steps, outcome); }
+/* Where a procedure fails is in the procedure: who called it is said, too. */
+void step_group(Context *context, const Step *step, Outcome *outcome) {
+  bool frame = g_str_has_prefix(step->group.label, "for_each ");   /* its rounds say it */
+  if (run_inner(context, &step->group.steps, outcome) || !outcome->headline || context->quiet || frame) return;
+  outcome_addf(outcome, "  in %s, %s:%d", step->group.label, step->at.file, step->at.line);
+}

@@ -90,7 +90,12 @@ void step_command(Context *context, const Step *step, Outcome *outcome) {
   }
   g_auto(CommandResult) result = {0};
   CommandWords words = {.argv = argv, .input = input, .input_len = input_len};
-  if (!command_run(&scope, node, &words, context->limit, &result, outcome)) return;
+  if (!command_run(&scope, node, &words, context->limit, &result, outcome)) {
+    if (!result.timed_out) return;
+    outcome->kind = OUTCOME_FAILED;   /* how long it may take is the definition's word */
+    show_output(&result, argv, outcome);
+    return;
+  }
   if (!check_exit(run, &result, argv[0], outcome) || !check_text(context, &run->out, result.out, result.out_len, "stdout", outcome) ||
       !check_text(context, &run->err, result.err, result.err_len, "stderr", outcome)) {
     show_output(&result, argv, outcome);

@@ -220,7 +220,7 @@ static bool judge_said(Context *context, Session *session, const SqlEntry *entry
   return false;
 }
 
-static bool judge_comparison(Context *context, Comparison *comparison, Outcome *outcome) {
+static bool judge_comparison(Context *context, const SqlEntry *entry, Comparison *comparison, Outcome *outcome) {
   const char *undecided = comparison_undecided(comparison);
   if (undecided) return outcome_error(outcome, "the result could not be compared: %s", undecided);
   if (comparison_holds(comparison)) return true;
@@ -229,6 +229,7 @@ static bool judge_comparison(Context *context, Comparison *comparison, Outcome *
   context_summary(context, "%s", summary);
   outcome_fail(outcome, "%s", headline);
   outcome_add(outcome, difference);
+  if (entry->result && entry->result->same_as.s) outcome_addf(outcome, "  expected is what %s answers (same_as)", entry->result->same_as.s);
   return false;
 }
 
@@ -281,7 +282,7 @@ static bool run_once(Context *context, Session *session, const SqlStep *sql, con
   DbOutcome said = {0};
   bool good = execute(context, session, entry, &statement, tee.a || tee.b ? &both : NULL, &said, outcome) &&
               judge_said(context, session, entry, &said, outcome);
-  if (good && comparison && said.status == DB_OK) good = judge_comparison(context, comparison, outcome);
+  if (good && comparison && said.status == DB_OK) good = judge_comparison(context, entry, comparison, outcome);
   if (good && said.status == DB_OK) good = store_captures(context, entry, &first, outcome);
   db_outcome_clear(&said);
   first_row_clear(&first);

@@ -7,9 +7,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "runner/dirs.h"
+#include "runner/needs.h"
 #include "runner/node.h"
 #include "runner/process.h"
-#include "runner/programs.h"
+#include "runner/report_text.h"
 #include "runner/step.h"
 #include "runner/tree.h"
 
@@ -154,7 +155,8 @@ static void watch_time(gpointer data) {
   Worker *worker = data;
   gint64 limit = worker->task->planned->test->timeout >= 0 ? worker->task->planned->test->timeout : TEST_LIMIT;
   if (wait_until(deadline_in(limit)) == WAIT_CANCELLED) return;
-  g_autofree char *text = g_strdup_printf("the test's time is up (%.0f s; 'timeout' sets it)", (double)limit / G_USEC_PER_SEC);
+  g_autofree char *length = text_duration(limit);
+  g_autofree char *text = g_strdup_printf("the test's time is up (%s; 'timeout' sets it)", length);
   cluster_interrupt(worker->cluster, OUTCOME_FAILED, text, NULL, NULL);
 }
 
@@ -201,7 +203,7 @@ static char *skip_reason(Worker *worker, bool *is_need) {
   *is_need = false;
   if (test->skip) return g_strdup(test->skip);
   *is_need = true;
-  return programs_missing(test);
+  return needs_missing(test, worker->task->options->user);
 }
 
 static void finish(Worker *worker, Outcome *outcome, gint64 began) {

@@ -348,9 +348,11 @@ static void note_step_captures(Loader *l, const Step *step) {
     note_capture(l, (Name){step->log.capture.v[i].key, step->log.capture.v[i].key_at});
 }
 
-/* `block` says how a log's patterns are to be compiled, wherever it stands. */
+/* `block` says how a log's patterns are to be compiled, wherever it stands; what a command prints is many lines. */
 static PatternFlavour flavour_of(Loader *l, const Node *value, const VerbWord *verb) {
   bool block = false;
+  if (verb != NULL && verb->verb == VERB_RUN)
+    return PATTERN_BLOCK;
   if (verb == NULL || verb->verb != VERB_LOG || resolve(l, value)->kind != NODE_MAP)
     return l->flavour;
   const Node *given = node_get(resolve(l, value), "block");
