@@ -13,7 +13,9 @@ char *program_path(const Node *self, const char *name, GError **error);
 char *program_resolve(const Node *self, const char *word, GError **error);
 /* PATH for what a server starts: the directory of its programs first. */
 char *program_search_path(const Node *self);
-/* The first of a test's needs (its engines' programs, its own) that is not there, in words; NULL: all is there. */
+/* The same before there is a test under way; NULL: not there. */
+char *server_program(const Server *server, const char *name);
+/* The first of a test's programs (its engines', its own) that is not there, in words; NULL: all is there. */
 char *programs_missing(const Test *test);
 
 #endif
