@@ -10,6 +10,7 @@
 /* How long what a stopped server started may take to follow it. */
 #define LEAK_GRACE (500 * 1000)
 #define LAG_TICK 50000
+#define LAST_LINES 20
 
 static void measure_lag(gpointer data) {
   Cluster *cluster = data;
@@ -40,6 +41,7 @@ Cluster *cluster_new(const PlannedTest *planned, const ClusterOptions *options, 
   g_autofree char *relative = g_strdup_printf("%03u-%s", planned->number, safe);
   g_autofree char *sockets = g_strdup_printf("s%u", planned->number);
   cluster->dir = dirs_make(options->run_dir, relative, 0755, options->user, &error);
+  if (cluster->dir) dirs_spread(cluster->dir);
   if (cluster->dir) cluster->socket_dir = dirs_make(options->run_dir, sockets, 0700, options->user, &error);
   if (error) outcome_take_error(outcome, error);
   for (guint i = 0; i < planned->test->n_servers && outcome->kind == OUTCOME_OK; i++) {
@@ -108,12 +110,40 @@ static bool wait_for_upstream(Node *node, Node *upstream, Outcome *outcome) {
   return !upstream->brought_up_badly || outcome_cancel(outcome);
 }
 
+/* Copying a directory that no server uses yet costs a fraction of a backup, and gives the same replica as long as the
+ * upstream's first start writes nothing of the test's. */
+static bool clones_unstarted(Node *node, Node *upstream) {
+  const Server *from = upstream->server;
+  return node->server->replica_of.s && node->engine->clone_unstarted && upstream->engine == node->engine && from->runs && from->start &&
+         !from->external && !from->clone_by_step && !from->has_error_matches && from->init.n == 0 && from->engine->init.n == 0;
+}
+
+static bool wait_until_made(Node *upstream, Outcome *outcome) {
+  while (!upstream->made && !upstream->up_done)
+    if (wait_cond(&upstream->changed, DEADLINE_NONE) == WAIT_CANCELLED) return outcome_cancel(outcome);
+  return upstream->made || outcome_cancel(outcome);
+}
+
+/* Its directory stays as it is until those have it. */
+static bool wait_for_clones(Node *node, Outcome *outcome) {
+  for (guint i = 0; i < node->cluster->nodes->len; i++) {
+    Node *clone = g_ptr_array_index(node->cluster->nodes, i);
+    if (clone->server->external || clone->server->clone_by_step || upstream_of(clone) != node || !clones_unstarted(clone, node)) continue;
+    while (!clone->made && !clone->up_done)
+      if (wait_cond(&clone->changed, DEADLINE_NONE) == WAIT_CANCELLED) return outcome_cancel(outcome);
+  }
+  return true;
+}
+
 static bool bring_up_node(Node *node, Outcome *outcome) {
   const Server *server = node->server;
   Node *upstream = upstream_of(node);
   if (server->external || server->clone_by_step) return true;
-  if (upstream && !wait_for_upstream(node, upstream, outcome)) return false;
-  if (!node_make(node, server->replica_of.s ? upstream : NULL, NULL, outcome)) return false;
+  bool early = upstream && clones_unstarted(node, upstream);
+  if (early && !wait_until_made(upstream, outcome)) return false;
+  if (upstream && !early && !wait_for_upstream(node, upstream, outcome)) return false;
+  if (!node_make(node, server->replica_of.s ? upstream : NULL, NULL, outcome) || !wait_for_clones(node, outcome)) return false;
+  if (early && !wait_for_upstream(node, upstream, outcome)) return false;
   if (!server->runs || !server->start || node_running(node)) return true;   /* a clone recipe may have started it */
   if (server->has_error_matches)
     return node_spawn(node, NULL, outcome) && node_wait_failure(node, &server->error_matches, deadline_in(30 * G_USEC_PER_SEC), outcome);
@@ -195,8 +225,9 @@ static bool exits_explained(Cluster *cluster, Outcome *outcome) {
     if (!node->process || !node->process->exited || node->exit_explained) continue;
     if (outcome->kind != OUTCOME_OK) return false;
     g_autofree char *end = exit_text(node->process->status);
-    g_autofree char *story = node_exit_story(node);
+    g_autofree char *story = node_last_lines(node, LAST_LINES);
     outcome_fail(outcome, "server '%s' %s, and no step asked for it", node->name, end);
+    outcome->at = node->server->at;
     outcome_add(outcome, story);
     return false;
   }
@@ -299,7 +330,7 @@ static bool check_pattern(Node *node, const PatternText *wanted, bool must, Outc
   if (outcome->kind == OUTCOME_FAILED) {
     outcome->at = wanted->text.at;
     if (match.text) outcome_addf(outcome, "  %s | %s", node->name, match.text);
-    g_autofree char *tail = must ? node_tail(node, 10) : NULL;
+    g_autofree char *tail = must ? node_last_lines(node, 10) : NULL;
     outcome_add(outcome, tail);
   }
   output_match_clear(&match);

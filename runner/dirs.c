@@ -4,9 +4,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -70,6 +72,15 @@ char *dirs_make_unique(const char *base, const char *prefix, const Credentials *
   if (fd < 0) fail_errno(error, "open directory '%s'", path);
   rmdir(path);
   return NULL;
+}
+
+/* Best effort: a file system without the flag has no such need. */
+void dirs_spread(const char *path) {
+  int flags;
+  autoclose fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0 || ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0) return;
+  flags |= FS_TOPDIR_FL;
+  ioctl(fd, FS_IOC_SETFLAGS, &flags);
 }
 
 /* ---- Walking beneath a root */

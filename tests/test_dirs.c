@@ -3,11 +3,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/un.h>
 #include <unistd.h>
 #include "runner/process.h"
@@ -139,6 +143,29 @@ static void test_unique(void) {
   g_assert_cmpuint(st.st_uid, ==, user.uid);
   g_assert_cmpint(stat(base, &st), ==, 0);
   g_assert_cmpint(st.st_mode & 07777, ==, 0755);
+}
+
+/* The flag stands on the directory itself, and what is made within works as before; nothing there is nothing done. */
+static void test_spread(void) {
+  g_autoptr(GError) error = NULL;
+  g_autofree char *dir = dirs_make(root, "spread", 0700, &user, &error);
+  g_assert_no_error(error);
+  int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), flags = 0;
+  bool has_flags = ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 && ioctl(fd, FS_IOC_SETFLAGS, &flags) == 0;
+  struct statfs fs;
+  g_assert_cmpint(fstatfs(fd, &fs), ==, 0);
+  dirs_spread(dir);
+  if (has_flags && fs.f_type == EXT4_SUPER_MAGIC) {
+    g_assert_cmpint(ioctl(fd, FS_IOC_GETFLAGS, &flags), ==, 0);
+    g_assert_cmpint(flags & FS_TOPDIR_FL, ==, FS_TOPDIR_FL);
+  }
+  close(fd);
+  g_autofree char *within = dirs_make(root, "spread/server/data", 0700, &user, &error);
+  g_assert_no_error(error);
+  g_assert_true(g_file_test(within, G_FILE_TEST_IS_DIR));
+  g_assert_true(dirs_remove_now(dir, &error));
+  dirs_spread(dir);
+  g_assert_false(g_file_test(dir, G_FILE_TEST_EXISTS));
 }
 
 static void assert_tmp(const char *tmp, const char *path, const char *message) {
@@ -346,6 +373,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/dirs/written, replaced, added to", test_write);
   g_test_add_func("/dirs/what leads out is refused", test_refused);
   g_test_add_func("/dirs/unique", test_unique);
+  g_test_add_func("/dirs/spread", test_spread);
   g_test_add_func("/dirs/the temporary directory", test_tmp);
   g_test_add_func("/dirs/copied", test_copy);
   g_test_add_func("/dirs/not copied", test_copy_not);

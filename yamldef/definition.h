@@ -337,6 +337,7 @@ typedef struct Engine {
   Steps clone, promote, follow, rejoin;
   bool has_clone, has_promote, has_follow, has_rejoin;
   bool clone_created;        /* clone begins from what `create` makes; default: from an empty directory */
+  bool clone_unstarted;      /* replicas made with the test are cloned before their upstream's first start, unless it has an `init` */
 } Engine;
 
 typedef struct Server {

@@ -470,6 +470,7 @@ static const Word ENGINE_WORDS[] = {
     AT("data", TEXT, Engine, data, "the database's own directory, where it is not the server's"),
     AT("init", SQL_INIT, Engine, init, "SQL of the profile's own after the first start"),
     AT("clone_created", BOOL, Engine, clone_created, "clone begins from what create makes, not from nothing"),
+    AT("clone_unstarted", BOOL, Engine, clone_unstarted, "a test's replicas are cloned before their upstream first starts, if it has no init"),
     WHOLE("recipes", RECORD, &VOCAB_RECIPES, "{clone, promote, follow, rejoin}"),
 };
 static const Engine ENGINE_DEFAULTS = {.hold_port = true, .ready = {.within = -1}};
