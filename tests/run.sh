@@ -37,7 +37,7 @@ n=0
 for program in "$@"; do
   while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do wait -n; done
   n=$((n + 1))
-  run_one "$program" "$n" &
+  run_one "$program" "$n" 2>/dev/null &
 done
 wait
 n=0
