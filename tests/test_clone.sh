@@ -24,10 +24,10 @@ tests:
   - sync: {from: primary, to: [middle, leaf]}
   - {on: [middle, leaf], query: SELECT i FROM t, value: 1}
   - {on: [middle, leaf], query: SHOW work_mem, value: 4MB}
-  - file: {server: middle, path: note, equals: from the primary}
-  - file: {server: leaf, path: note, equals: from the primary}
-  - file: {server: middle, path: backup_label.old, absent: true}
-  - file: {server: leaf, path: backup_label.old, absent: true}
+  - run: {server: middle, command: [cat, '{{dir middle}}/note'], stdout: '^from the primary$'}
+  - run: {server: leaf, command: [cat, '{{dir leaf}}/note'], stdout: '^from the primary$'}
+  - run: {server: middle, command: [ls, '{{dir middle}}/backup_label.old'], exit: 2}
+  - run: {server: leaf, command: [ls, '{{dir leaf}}/backup_label.old'], exit: 2}
   - {on: leaf, query: "SELECT count(*) FROM pg_stat_wal_receiver WHERE sender_port = {{port middle}}", value: 1}
 
 - name: after init by a backup
@@ -38,7 +38,7 @@ tests:
   steps:
   # Without a sync: what init wrote is there from the beginning.
   - {on: [standby, behind], query: SELECT i FROM t, value: 1}
-  - file: {server: standby, path: backup_label.old, exists: true}
+  - run: {server: standby, command: [ls, '{{dir standby}}/backup_label.old']}
   - {on: primary, exec: INSERT INTO t VALUES (2)}
   - sync: {from: primary, to: behind}
   - {on: behind, query: SELECT count(*) FROM t, value: 2}
