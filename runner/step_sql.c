@@ -190,18 +190,20 @@ static void wait_for_exit(Session *session) {
   if (process && !process->exited) process_wait(process, deadline_after(LOST_GRACE));
 }
 
-static bool judge_said(Context *context, Session *session, const SqlEntry *entry, const DbOutcome *said, Outcome *outcome) {
+static bool out_of_time(Session *session, const DbOutcome *said, gint64 waited, Outcome *outcome) {
+  outcome_fail(outcome, "no answer in %.1f s", (double)waited / G_USEC_PER_SEC);
+  outcome_add(outcome, said->session_usable ? "  the statement was cancelled" : "  the statement could not be cancelled in time; its session was closed");
+  g_autofree char *state = node_running(session->node) ? NULL : node_exit_story(session->node);
+  outcome_add(outcome, session->node->frozen ? "  the server is paused" : state);
+  return false;
+}
+
+static bool judge_said(Context *context, Session *session, const SqlEntry *entry, gint64 began, const DbOutcome *said, Outcome *outcome) {
   bool wants_error = entry->error_match.text.raw || entry->error_code.n > 0;
   if (said->status == DB_CANCELLED) return outcome_cancel(outcome);
   if (said->lost && !wants_error) wait_for_exit(session);
   if (fiber_cancelled()) return outcome_cancel(outcome);
-  if (said->status == DB_TIMED_OUT) {
-    outcome_fail(outcome, "no answer in time");
-    outcome_add(outcome, said->session_usable ? "  the statement was cancelled" : "  the statement could not be cancelled in time; its session was closed");
-    g_autofree char *state = node_running(session->node) ? NULL : node_exit_story(session->node);
-    outcome_add(outcome, session->node->frozen ? "  the server is paused" : state);
-    return false;
-  }
+  if (said->status == DB_TIMED_OUT) return out_of_time(session, said, clock_now() - began, outcome);
   CompareOptions options = compare_options(context);
   bool undecided = false;
   g_autofree char *problem = expect_outcome(entry, said, &options, context->scope.cluster->test->dolt, &undecided);
@@ -280,8 +282,9 @@ static bool run_once(Context *context, Session *session, const SqlStep *sql, con
   Tee tee = {comparison ? comparison_sink(comparison) : NULL, entry->capture.n > 0 ? &keep : NULL};
   const DbSink both = {tee_columns, tee_row, &tee};
   DbOutcome said = {0};
+  gint64 began = clock_now();
   bool good = execute(context, session, entry, &statement, tee.a || tee.b ? &both : NULL, &said, outcome) &&
-              judge_said(context, session, entry, &said, outcome);
+              judge_said(context, session, entry, began, &said, outcome);
   if (good && comparison && said.status == DB_OK) good = judge_comparison(context, entry, comparison, outcome);
   if (good && said.status == DB_OK) good = store_captures(context, entry, &first, outcome);
   db_outcome_clear(&said);

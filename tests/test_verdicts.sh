@@ -29,7 +29,7 @@ jobs=${JOBS:-$((2 * $(nproc)))} limit=${LIMIT:-120}
 constant() {
   sed -E "/^==[0-9]+==WARNING: ASan doesn't fully support/d
           s|$here/tmp\.$1|TMP|g; s|$here|HERE|g; s|runner-[A-Za-z0-9]{6}\b|runner-X|g
-          s|^(  to run it again: )[^ ]*|\1runner|
+          s|^(  to run it again: )[^ ]*|\1runner|; s| --seed [0-9]+||
           s/\(([0-9.]+ (ms|s|min)|[0-9]+:[0-9]+ min)(, [0-9]+ attempts)?\)/(TIME\3)/g
           s/[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9:]{5,8}(\.[0-9]+)?/DATE/g
           s/\b[0-9]+(\.[0-9]+)? (ms|s)\b/TIME/g
