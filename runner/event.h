@@ -9,18 +9,17 @@
  * the string.  Fields by kind; absent when there is nothing to say:
  *
  *   run          version, started (RFC 3339), host, kernel, cores, seed, cwd, command (array), tests (how many are planned)
- *   program      name, path, version                                (programs that were used)
  *   planned      name, base_name, file, line, tags (array)          (one a test, in order)
  *   begun        dir                                                (the worker started it)
  *   spawned      server, engine, pid, port, argv (array)
- *   ready        server, us (since it was spawned)
+ *   ready        server, us (since it was spawned), version (as the server says it, when it was asked by a session)
  *   step_begun   step ("3", "3.2", "finally 1"), verb, name, text (one line: what it does), file, line, col
  *   statement    step, server, session, sql (cut at 1 KiB), us, rows, affected, error
  *   retries      step, count, us, last (the last answer or error, one line)
- *   step_ended   step, ok, us, tries
+ *   step_ended   step, ok, us
  *   fault        step, server, what ("kill", "pause", "signal SIGHUP")
  *   exit         server, pid, status or signal, expected (bool), text
- *   log          server, offset                                     (where a server's output stood when a step began)
+ *   log          server, offset                                     (where a server's output stood when the next step began; when it has grown)
  *   note         text
  *   verdict      verdict, us, headline, detail (lines), step, file, line, col (of the failure), kept (directory), again
  *                (the command that runs it alone)

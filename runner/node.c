@@ -91,6 +91,7 @@ void node_free(Node *node) {
   g_free(node->dir);
   g_free(node->home);
   g_free(node->marker);
+  g_free(node->version);
   g_free(node);
 }
 
@@ -102,17 +103,20 @@ bool node_running(const Node *node) {
 
 char *node_tail(Node *node, guint lines) { return node->output ? output_tail(node->output, lines) : g_strdup(""); }
 
+char *node_last_lines(Node *node, guint n) {
+  g_autofree char *tail = node_tail(node, n);
+  if (!*tail) return g_strdup_printf("  server '%s' printed nothing\n", node->name);
+  GString *text = g_string_new(NULL);
+  g_auto(GStrv) lines = g_strsplit(tail, "\n", -1);
+  for (char **line = lines; *line; line++)
+    if (**line || line[1]) g_string_append_printf(text, "  %s | %s\n", node->name, *line);
+  return g_string_free(text, FALSE);
+}
+
 char *node_exit_story(Node *node) {
   g_autofree char *end = node->process && node->process->exited ? exit_text(node->process->status) : g_strdup("is still running");
-  g_autofree char *tail = node_tail(node, TAIL_LINES);
-  GString *story = g_string_new(NULL);
-  g_string_append_printf(story, "server '%s' %s\n", node->name, end);
-  if (!*tail) g_string_append(story, "  it printed nothing\n");
-  else g_string_append_printf(story, "  its last lines:\n");
-  g_auto(GStrv) lines = g_strsplit(tail, "\n", -1);
-  for (char **line = lines; *tail && *line; line++)
-    if (**line || line[1]) g_string_append_printf(story, "  %s | %s\n", node->name, *line);
-  return g_string_free(story, FALSE);
+  g_autofree char *lines = node_last_lines(node, TAIL_LINES);
+  return g_strdup_printf("server '%s' %s\n%s", node->name, end, lines);
 }
 
 /* ---- Exits */
@@ -145,7 +149,7 @@ static void watch_exit(gpointer data) {
   if (node->exit_explained || node->awaited > 0 || node->cluster->ending || steps_expect_exit(node->cluster, node)) return;
   g_autofree char *end = exit_text(process->status);
   g_autofree char *headline = g_strdup_printf("server '%s' %s, and no step asked for it", node->name, end);
-  g_autofree char *story = node_exit_story(node);
+  g_autofree char *story = node_last_lines(node, TAIL_LINES);
   cluster_interrupt(node->cluster, OUTCOME_FAILED, headline, story, NULL);
 }
 
@@ -273,13 +277,15 @@ bool node_wait_failure(Node *node, const PatternTexts *patterns, Deadline deadli
   if (result == WAIT_CANCELLED) return outcome_cancel(outcome);
   if (result == WAIT_TIMEOUT) {
     outcome_fail(outcome, "server '%s' was to fail at its start, but it still runs", node->name);
-    g_autofree char *story = node_exit_story(node);
+    g_autofree char *story = node_last_lines(node, TAIL_LINES);
     outcome_add(outcome, story);
     return false;
   }
   int status = node->process->status;
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
     outcome_fail(outcome, "server '%s' was to fail at its start, but it exited with status 0", node->name);
+    g_autofree char *story = node_last_lines(node, TAIL_LINES);
+    outcome_add(outcome, story);
     return false;
   }
   for (guint i = 0; i < patterns->n; i++)
@@ -398,7 +404,7 @@ bool node_stop(Node *node, const char *mode, Outcome *outcome) {
   } else {
     return true;
   }
-  g_autofree char *story = node_exit_story(node);
+  g_autofree char *story = node_last_lines(node, TAIL_LINES);
   outcome_add(outcome, story);
   return false;
 }

@@ -34,6 +34,8 @@ struct Node {
   GPtrArray *settings_order;
   Output *output;
   Process *process;              /* of the newest run, also after its exit */
+  guint64 told_output;           /* its size in the newest `log` event */
+  char *version;                 /* as it said itself in a session, NULL: not asked yet */
   guint64 run_began_at;          /* offset of its output when it was started last */
   gint64 spawned_at;             /* CLOCK_MONOTONIC */
   Cond changed;                  /* its state */
@@ -76,6 +78,8 @@ bool node_write_settings(Node *node, Outcome *outcome);
 void node_set(Node *node, const char *key, const char *value);
 /* "standby was killed by signal 9 (SIGKILL)" and its last lines of output. */
 char *node_exit_story(Node *node);
+/* These lines alone, for messages that have told how it ended. */
+char *node_last_lines(Node *node, guint n);
 char *node_tail(Node *node, guint lines);
 /* Whether a later `exited` step may still explain an exit: step.c's book-keeping. */
 bool steps_expect_exit(Cluster *cluster, const Node *node);

@@ -57,6 +57,10 @@ static Answer ask_session(Asking *asking, Outcome *outcome) {
   Answer answer = session ? ANSWER_YES : outcome->kind != OUTCOME_OK ? ANSWER_NEVER : ANSWER_NOT_YET;
   DbKind kind = asking->node->engine->client == CLIENT_POSTGRESQL ? DB_POSTGRESQL : DB_MYSQL;
   if (!session && refused_by_server(kind, &said)) answer = ANSWER_YES;
+  if (session) {
+    g_free(asking->node->version);
+    asking->node->version = g_strdup(db_server_version(session->db));
+  }
   if (!session && said.text) saw(asking, "%s", said.text);
   session_free(session);
   db_outcome_clear(&said);
@@ -92,7 +96,10 @@ static Answer ask_tcp(Asking *asking, int port) {
 
 static Answer ask_http(Asking *asking, const char *url) {
   g_auto(HttpAnswer) answer = {0};
-  if (http_get(url, asking->limit, &answer) != WAIT_READY) return ANSWER_NOT_YET;
+  if (http_get(url, asking->limit, &answer) != WAIT_READY) {
+    saw(asking, "%s did not answer", url);
+    return ANSWER_NOT_YET;
+  }
   long wanted = asking->ready->status > 0 ? asking->ready->status : 200;
   if (answer.status == wanted) return ANSWER_YES;
   if (answer.problem) saw(asking, "%s", answer.problem);
@@ -177,6 +184,7 @@ static void tell_ready(Node *node) {
   event_begin(node->cluster->log, "ready");
   event_text(node->cluster->log, "server", node->name);
   event_int(node->cluster->log, "us", g_get_monotonic_time() - node->spawned_at);
+  event_text(node->cluster->log, "version", node->version);
   event_end(node->cluster->log);
   cond_wake(&node->changed);
 }
@@ -191,7 +199,7 @@ static bool give_up(Asking *asking, WaitResult result, Outcome *outcome) {
     outcome_fail(outcome, "server '%s' was not ready in time (%.1f s after its start); the last try: %s", node->name,
                  (double)(g_get_monotonic_time() - node->spawned_at) / G_USEC_PER_SEC, asking->last ? asking->last : "no answer");
   }
-  g_autofree char *story = node_exit_story(node);
+  g_autofree char *story = node_last_lines(node, 20);
   outcome_add(outcome, story);
   return false;
 }

@@ -12,6 +12,7 @@
 typedef struct Session {
   DbSession *db;
   Node *node;
+  const char *name;              /* NULL: of one step only */
   DbLoop loop;
   bool executing;                /* a statement was begun: the next wait for an answer means that it was sent */
   void (*on_sent)(gpointer data);

@@ -323,8 +323,23 @@ static bool wanted(Context *context, const Step *step, Outcome *outcome) {
   return node && (node_running(node) && node->state != NODE_STOPPED) != step->when.negated;
 }
 
+/* Where each output stood, for who puts steps and servers' lines on one line of time. */
+static void tell_logs(Cluster *cluster) {
+  for (guint i = 0; i < cluster->nodes->len; i++) {
+    Node *node = g_ptr_array_index(cluster->nodes, i);
+    guint64 size = node->output ? output_size(node->output) : 0;
+    if (size == node->told_output) continue;
+    node->told_output = size;
+    event_begin(cluster->log, "log");
+    event_text(cluster->log, "server", node->name);
+    event_int(cluster->log, "offset", (gint64)size);
+    event_end(cluster->log);
+  }
+}
+
 static void tell_begun(Context *context, const Step *step) {
   EventLog *log = context->scope.cluster->log;
+  tell_logs(context->scope.cluster);
   g_autofree char *text = step_text(step);
   event_begin(log, "step_begun");
   event_text(log, "step", context->label);

@@ -90,6 +90,7 @@ static void tell_statement(Context *context, const Session *session, const char 
   event_begin(log, "statement");
   event_text(log, "step", context->label);
   event_text(log, "server", session->node->name);
+  event_text(log, "session", session->name);
   event_bytes(log, "sql", sql, MIN(len, 1024));
   event_int(log, "us", g_get_monotonic_time() - began);
   event_int(log, "rows", (gint64)said->rows);
@@ -407,6 +408,7 @@ static bool run_on(Context *context, const SqlStep *sql, Node *node, Outcome *ou
   else if (!session) good = could_not_connect(node, &said, outcome);
   db_outcome_clear(&said);
   if (session && good) {
+    session->name = sql->session.s;
     if (opened && sql->session.s) g_hash_table_insert(context->scope.cluster->sessions, g_strdup(sql->session.s), session);
     good = run_entries(context, sql, session, outcome);
   }

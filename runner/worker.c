@@ -216,21 +216,27 @@ static void finish(Worker *worker, Outcome *outcome, gint64 began) {
   cluster_free(cluster);
 }
 
+static void tell_test_begun(Worker *worker, const char *dir) {
+  event_begin(worker->log, "begun");
+  event_text(worker->log, "dir", dir);
+  event_end(worker->log);
+}
+
 static void run_test(gpointer data) {
   Worker *worker = data;
   gint64 began = g_get_monotonic_time();
   g_auto(Outcome) outcome = {0};
   bool is_need = false;
   g_autofree char *skip = skip_reason(worker, &is_need);
-  event_begin(worker->log, "begun");
-  event_end(worker->log);
   if (skip) {
+    tell_test_begun(worker, NULL);
     worker->verdict = is_need && worker->task->options->require_all ? VERDICT_FAILED : VERDICT_SKIPPED;
     tell_verdict(worker, &outcome, skip, 0, false);
     loop_quit();
     return;
   }
   worker->cluster = cluster_new(worker->task->planned, worker->task->options, worker->log, &outcome);
+  tell_test_begun(worker, worker->cluster->dir);
   if (outcome.kind == OUTCOME_OK) run_cluster(worker, &outcome);
   else worker->verdict = judge(&outcome, false);
   finish(worker, &outcome, began);
