@@ -6,7 +6,7 @@
 #   make deps       installs what is missing, by apt-get
 #   make bench      measures what statements and comparisons cost
 #   make install    PREFIX=/usr/local DESTDIR=
-# Variants: VARIANT=debug (the default), release, asan.
+# Variants: VARIANT=debug (the default), release, asan.  V=1 shows commands whole.
 
 VARIANT ?= debug
 BUILD   ?= build$(if $(filter-out debug,$(VARIANT)),/$(VARIANT))
@@ -24,6 +24,8 @@ FLAGS_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undef
 CFLAGS_ALL    = -std=gnu11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -DG_LOG_DOMAIN='"runner"' -I. $(WARNINGS) $(FLAGS_$(VARIANT)) \
                 $(shell pkg-config --cflags $(PACKAGES)) $(CPPFLAGS) $(CFLAGS)
 LIBS          = $(shell pkg-config --libs $(PACKAGES))
+
+say       = $(if $(V),,@printf '%-5s%s\n' $(1) $(2) && )
 
 LIBRARY  := $(wildcard yamldef/*.c dbclient/*.c runner/*.c)
 COMMAND  := $(filter-out cmd/main.c,$(wildcard cmd/*.c))
@@ -43,20 +45,20 @@ $(BUILD)/librunner.a:   $(call object,$(wildcard runner/*.c))
 $(BUILD)/libcmd.a:      $(call object,$(COMMAND))
 $(BUILD)/%.a:
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR,$@)$(AR) rcs $@ $^
 
 # One way down: cmd -> runner -> (yamldef, dbclient).
 $(BUILD)/runner: $(OBJ)/cmd/main.o $(BUILD)/libcmd.a $(BUILD)/librunner.a $(BUILD)/libyamldef.a $(BUILD)/libdbclient.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(LIBS) -lm
+	$(call say,LINK,$@)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(LIBS) -lm
 
 $(TEST_PROGRAMS) $(TOOL_PROGRAMS): $(BUILD)/tests/%: $(OBJ)/tests/%.o $(BUILD)/libcmd.a $(BUILD)/librunner.a $(BUILD)/libyamldef.a $(BUILD)/libdbclient.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(LIBS) -lm
+	$(call say,LINK,$@)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(LIBS) -lm
 
 $(OBJ)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 # The shipped profiles are part of the program.
 $(OBJ)/yamldef/engines.o: $(wildcard yamldef/engines/*.yaml)
@@ -76,7 +78,7 @@ run: deps
 	$(run-testdefs)
 
 check: all programs-for-tests
-	BUILD=$(BUILD) tests/run.sh $(TEST_PROGRAMS) $(wildcard tests/test_*.sh tests/test_*.py)
+	BUILD=$(abspath $(BUILD)) tests/run.sh $(abspath $(TEST_PROGRAMS)) $(wildcard tests/test_*.sh tests/test_*.py)
 
 test: deps
 	@$(MAKE) --no-print-directory check

@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "runner/fail.h"
@@ -111,9 +112,11 @@ static int place_descriptors(const Spawn *spawn, int report_fd) {
   return 3;
 }
 
+/* The C library keeps two real-time signals to itself; make(1) for one passes them on ignored, so the kernel is asked. */
 static void reset_signals(void) {
   sigset_t none;
-  for (int signo = 1; signo < NSIG; signo++) signal(signo, SIG_DFL);
+  const struct { void *handler; unsigned long flags; void *restorer; guint64 mask; } initial = {0};
+  for (int signo = 1; signo < NSIG; signo++) syscall(SYS_rt_sigaction, signo, &initial, NULL, sizeof initial.mask);
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
 }

@@ -262,13 +262,24 @@ static void a_million_rows_in_flat_memory(Seat *seat, gconstpointer data) {
   }
 }
 
+/* The signal alone is only on its way. */
+static void freeze(pid_t pid) {
+  g_autofree char *path = g_strdup_printf("/proc/%d/stat", (int)pid);
+  kill(pid, SIGSTOP);
+  for (;; g_usleep(1000)) {
+    g_autofree char *stat = NULL;
+    g_assert_true(g_file_get_contents(path, &stat, NULL, NULL));
+    if (strrchr(stat, ')')[2] == 'T') return;
+  }
+}
+
 static void a_frozen_server_costs_the_session(Seat *seat, gconstpointer data) {
   const SupportServer *server = data;
   gint64 start = g_get_monotonic_time();
   guint64 backend = db_session_number(seat->session);
-  kill(server->pid, SIGSTOP);
+  freeze(server->pid);
   if (server->kind == DB_POSTGRESQL)
-    kill((pid_t)backend, SIGSTOP);
+    freeze((pid_t)backend);
   run_for(seat->session, "SELECT 1", in_ms(100));
   g_assert_cmpint(outcome.status, ==, DB_TIMED_OUT);
   g_assert_cmpstr(outcome.text, ==,
