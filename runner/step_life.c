@@ -206,7 +206,7 @@ static bool exited_node(Context *context, Node *node, const LifeStep *life, Outc
     outcome_fail(outcome, "server '%s' was to end by signal %s, but it %s", node->name, wanted, end);
   else
     return true;
-  g_autofree char *story = node_exit_story(node);
+  g_autofree char *story = node_last_lines(node, 20);
   outcome_add(outcome, story);
   return false;
 }

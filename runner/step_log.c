@@ -58,7 +58,7 @@ static bool look_for(Context *context, Node *node, const LogStep *log, const Pat
     good = outcome_error(outcome, "pattern /%s/ over the output of '%s' could not be decided: %s", pattern_text(pattern), node->name, why);
   else if (must && found == PATTERN_NO) {
     good = outcome_fail(outcome, "no line of the output of '%s' matches /%s/", node->name, pattern_text(pattern));
-    g_autofree char *tail = node_tail(node, 10);
+    g_autofree char *tail = node_last_lines(node, 10);
     outcome_addf(outcome, "  looked at from byte %" G_GUINT64_FORMAT " on; its last lines:", from);
     outcome_add(outcome, tail);
   } else if (!must && found == PATTERN_YES) {
