@@ -47,6 +47,10 @@ static char *read_password(Scope *scope, const Text *file, GError **error) {
   g_autofree char *first = g_build_filename(beside, name, NULL), *second = g_build_filename(scope->cluster->options->cwd, name, NULL);
   const char *path = g_path_is_absolute(name) ? name : g_file_test(first, G_FILE_TEST_EXISTS) ? first : second;
   char *contents = NULL;
+  if (!g_file_test(path, G_FILE_TEST_EXISTS)) {
+    g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_NOENT, "password_file '%s' is neither beside the definition nor where the run was started", name);
+    return NULL;
+  }
   if (!g_file_get_contents(path, &contents, NULL, error)) {
     g_prefix_error(error, "password_file: ");
     return NULL;

@@ -13,32 +13,44 @@ static Background *find_background(Cluster *cluster, const char *name) {
 }
 
 /* By the profile's query, asked of the server with the number of the session that is to be waiting. */
-static bool wait_blocked(Context *context, Background *background, Outcome *outcome) {
-  char *why = NULL;
+static bool is_blocked(Context *context, const Session *session, char **why) {
+  Node *node = session->node;
+  g_autoptr(GHashTable) own = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+  g_hash_table_insert(own, g_strdup("session_id"), g_strdup_printf("%" G_GUINT64_FORMAT, db_session_number(session->db)));
+  Scope scope = context->scope;
+  scope.own = own;
+  scope.roles = (Roles){.self = node};
+  g_autofree char *trouble = NULL;
+  g_autofree char *answer = node_ask(&scope, node, &node->engine->blocked, context->limit, &trouble);
+  if (answer || !deadline_passed(context->limit)) {   /* a last question that had no time left says nothing */
+    g_free(*why);
+    *why = g_steal_pointer(&trouble);
+  }
+  return answer_is_true(answer);
+}
+
+static void wait_blocked(Context *context, Background *background, Outcome *outcome) {
+  g_autofree char *why = NULL;
   for (gint64 pause = 2000;; pause = MIN(pause * 2, 50000)) {
-    Session *session = background->session;
-    if (background->done || !session) {
-      g_free(why);
-      return outcome_fail(outcome, "step %s, in the background as '%s', was to be waiting, but it is done", background->label, background->name);
+    const Session *session = background->done ? NULL : background->session;
+    if (!session) {
+      outcome_fail(outcome, "step %s, in the background as '%s', was to be waiting, but it is done", background->label, background->name);
+      return;
     }
-    Node *node = session->node;
-    if (!node->engine->blocked.raw) return outcome_error(outcome, "engine '%s' has no 'blocked' query", node->engine->name);
-    g_autoptr(GHashTable) own = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-    g_hash_table_insert(own, g_strdup("session_id"), g_strdup_printf("%" G_GUINT64_FORMAT, db_session_number(session->db)));
-    Scope scope = context->scope;
-    scope.own = own;
-    scope.roles = (Roles){.self = node};
-    g_clear_pointer(&why, g_free);
-    g_autofree char *answer = node_ask(&scope, node, &node->engine->blocked, context->limit, &why);
-    if (fiber_cancelled()) return outcome_cancel(outcome);
-    bool yes = answer_is_true(answer);
-    if (yes || deadline_passed(context->limit)) {
-      if (!yes) outcome_fail(outcome, "step %s, in the background as '%s', was to be waiting, but its server says that it is not%s%s", background->label,
-                             background->name, why ? ": " : "", why ? why : "");
-      g_free(why);
-      return yes;
+    if (!session->node->engine->blocked.raw) {
+      outcome_error(outcome, "engine '%s' has no 'blocked' query", session->node->engine->name);
+      return;
     }
-    if (wait_until(deadline_first(context->limit, deadline_after(pause))) == WAIT_CANCELLED) return outcome_cancel(outcome);
+    if (is_blocked(context, session, &why)) return;
+    if (deadline_passed(context->limit)) {
+      outcome_fail(outcome, "step %s, in the background as '%s', was to be waiting, but its server says that it is not%s%s", background->label,
+                   background->name, why ? ": " : "", why ? why : "");
+      return;
+    }
+    if (wait_until(deadline_first(context->limit, deadline_after(pause))) == WAIT_CANCELLED) {
+      outcome_cancel(outcome);
+      return;
+    }
   }
 }
 

@@ -335,7 +335,9 @@ static bool could_not_connect(Node *node, const DbOutcome *said, Outcome *outcom
   if (said->status == DB_CANCELLED) return outcome_cancel(outcome);
   if (node->process && !node->process->exited && said->lost) process_wait(node->process, deadline_after(50000));
   if (fiber_cancelled()) return outcome_cancel(outcome);
-  outcome_fail(outcome, "no session came about: %s", said->status == DB_TIMED_OUT ? "no answer in time" : said->text);
+  g_auto(GStrv) lines = g_strsplit(said->text ? said->text : "", "\n", -1);
+  outcome_fail(outcome, "no session came about: %s", said->status == DB_TIMED_OUT ? "no answer in time" : lines[0] ? lines[0] : "no reason was given");
+  for (char **line = lines; *line && line[1]; line++) outcome_addf(outcome, "  %s", g_strstrip(line[1]));
   if (node->frozen) outcome_add(outcome, "  the server is paused");
   else if (!node_running(node) && node->process) {
     g_autofree char *story = node_exit_story(node);
