@@ -192,7 +192,7 @@ static guint depth_of(Node *node) {
 
 static void stop_one(gpointer data) {
   BringUp *stop = data;
-  node_stop(stop->node, NULL, &stop->outcome);
+  if (!node_stop(stop->node, NULL, &stop->outcome)) stop->outcome.at = stop->node->server->at;
 }
 
 static bool take_worst(Outcome *outcome, Outcome *one) {
@@ -278,7 +278,8 @@ static bool excused(Cluster *cluster, const TreeProcess *process) {
 
 static char *owner_name(const char *marker) {
   const char *slash = marker ? strrchr(marker, '/') : NULL;
-  return slash && slash[1] ? g_strdup_printf("started by server '%s'", slash + 1) : g_strdup("nobody knows who started it");
+  if (!slash) return g_strdup("nobody knows who started it");
+  return slash[1] ? g_strdup_printf("started by server '%s'", slash + 1) : g_strdup("started by a command of a step");
 }
 
 bool cluster_leaks(Cluster *cluster, Outcome *outcome) {
@@ -313,14 +314,8 @@ static bool check_pattern(Node *node, const PatternText *wanted, bool must, Outc
   Scope scope = {.cluster = node->cluster, .roles = {.self = node}};
   GError *error = NULL;
   g_autoptr(Pattern) made = NULL;
-  const Pattern *pattern = wanted->compiled;
-  if (!pattern) {
-    gsize len = 0;
-    g_autofree char *text = scope_render(&scope, &wanted->text, &len, &error);
-    if (text) made = pattern_new(text, len, node->cluster->test->dolt ? PATTERN_RE2 : PATTERN_LINES, &error);
-    if (!made) return outcome_take_error(outcome, error);
-    pattern = made;
-  }
+  const Pattern *pattern = scope_pattern(&scope, wanted, node->cluster->test->dolt ? PATTERN_RE2 : PATTERN_LINES, &made, &error);
+  if (!pattern) return outcome_take_error(outcome, error);
   OutputMatch match = {0};
   const char *why = NULL;
   PatternResult found = node->output ? output_find(node->output, pattern, 0, node->cluster->test->dolt, true, NULL, &match, &why) : PATTERN_NO;
@@ -338,22 +333,31 @@ static bool check_pattern(Node *node, const PatternText *wanted, bool must, Outc
 }
 
 /* A line of the fatal scan that allow_log names is no news. */
-static bool allowed(Node *node, const OutputMatch *match) {
+static bool allowed(Node *node, const OutputMatch *match, GError **error) {
+  Scope scope = {.cluster = node->cluster, .roles = {.self = node}};
   for (guint i = 0; i < node->server->allow_log.n; i++) {
-    const Pattern *pattern = node->server->allow_log.v[i].compiled;
-    if (pattern && pattern_search(pattern, match->text, match->len, 0, NULL, NULL, NULL) == PATTERN_YES) return true;
+    g_autoptr(Pattern) made = NULL;
+    const Pattern *pattern = scope_pattern(&scope, &node->server->allow_log.v[i], PATTERN_LINES, &made, error);
+    if (!pattern) return false;
+    if (pattern_search(pattern, match->text, match->len, 0, NULL, NULL, NULL) == PATTERN_YES) return true;
   }
   return false;
 }
 
 static bool check_fatal(Node *node, const PatternText *fatal, Outcome *outcome) {
+  Scope scope = {.cluster = node->cluster, .roles = {.self = node}};
+  g_autoptr(Pattern) made = NULL;
+  GError *error = NULL;
+  const Pattern *pattern = scope_pattern(&scope, fatal, PATTERN_LINES, &made, &error);
+  if (!pattern) return outcome_take_error(outcome, error);
   guint64 from = 0;
   for (;;) {
     OutputMatch match = {0};
     const char *why = NULL;
-    PatternResult found = output_find(node->output, fatal->compiled, from, false, true, NULL, &match, &why);
-    bool fine = found == PATTERN_NO || (found == PATTERN_YES && allowed(node, &match));
-    if (found == PATTERN_UNDECIDED) outcome_error(outcome, "the scan of the output of server '%s' for /%s/ could not be decided: %s", node->name, fatal->text.raw, why);
+    PatternResult found = output_find(node->output, pattern, from, false, true, NULL, &match, &why);
+    bool fine = found == PATTERN_NO || (found == PATTERN_YES && allowed(node, &match, &error));
+    if (error) outcome_take_error(outcome, error);
+    else if (found == PATTERN_UNDECIDED) outcome_error(outcome, "the scan of the output of server '%s' for /%s/ could not be decided: %s", node->name, fatal->text.raw, why);
     else if (!fine) {
       outcome_fail(outcome, "server '%s' printed what its engine never should", node->name);
       outcome_addf(outcome, "  %s | %s", node->name, match.text);

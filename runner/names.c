@@ -186,6 +186,14 @@ char *scope_render(Scope *scope, const Text *text, gsize *len, GError **error) {
   return text_render(text, resolve, scope, len, error);
 }
 
+const Pattern *scope_pattern(Scope *scope, const PatternText *wanted, PatternFlavour flavour, Pattern **made, GError **error) {
+  if (wanted->compiled) return wanted->compiled;
+  gsize len = 0;
+  g_autofree char *text = scope_render(scope, &wanted->text, &len, error);
+  if (text) *made = pattern_new(text, len, flavour, error);
+  return *made;
+}
+
 char **scope_render_all(Scope *scope, const Texts *texts, GError **error) {
   g_auto(GStrv) all = g_new0(char *, texts->n + 1);
   for (guint i = 0; i < texts->n; i++) {

@@ -252,15 +252,9 @@ static bool printed_at_start(Node *node, const PatternText *wanted, Outcome *out
   Scope scope = {.cluster = node->cluster, .roles = {.self = node}};
   bool dolt = node->cluster->test->dolt;
   g_autoptr(Pattern) made = NULL;
-  const Pattern *pattern = wanted->compiled;
-  if (!pattern) {
-    GError *error = NULL;
-    gsize len = 0;
-    g_autofree char *text = scope_render(&scope, &wanted->text, &len, &error);
-    if (text) made = pattern_new(text, len, dolt ? PATTERN_RE2 : PATTERN_LINES, &error);
-    if (!made) return outcome_take_error(outcome, error);
-    pattern = made;
-  }
+  GError *error = NULL;
+  const Pattern *pattern = scope_pattern(&scope, wanted, dolt ? PATTERN_RE2 : PATTERN_LINES, &made, &error);
+  if (!pattern) return outcome_take_error(outcome, error);
   const char *why = NULL;
   PatternResult found = output_find(node->output, pattern, node->run_began_at, dolt, true, NULL, NULL, &why);
   if (found == PATTERN_YES) return true;
@@ -268,6 +262,7 @@ static bool printed_at_start(Node *node, const PatternText *wanted, Outcome *out
   outcome_fail(outcome, "server '%s' failed at its start as it was to, but no line of its output matches /%s/", node->name, pattern_text(pattern));
   g_autofree char *story = node_exit_story(node);
   outcome_add(outcome, story);
+  outcome->at = wanted->text.at;
   return false;
 }
 

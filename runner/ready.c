@@ -15,6 +15,7 @@
 
 #define FIRST_PAUSE 1000
 #define LONGEST_PAUSE 20000
+#define LAST_TRY (1 * G_USEC_PER_SEC)
 
 typedef enum Answer { ANSWER_YES, ANSWER_NOT_YET, ANSWER_NEVER } Answer;
 
@@ -108,15 +109,22 @@ static Answer ask_http(Asking *asking, const char *url) {
 }
 
 static Answer ask_log(Asking *asking, Outcome *outcome) {
-  const PatternText *log = &asking->ready->log;
-  const char *why = NULL;
-  PatternResult found = output_find(asking->node->output, log->compiled, asking->looked_to, false, false, &asking->looked_to, NULL, &why);
-  if (found == PATTERN_YES) return ANSWER_YES;
-  if (found == PATTERN_UNDECIDED) {
-    outcome_error(outcome, "pattern /%s/ could not be decided: %s", log->text.raw, why);
+  Scope scope = {.cluster = asking->node->cluster, .roles = {.self = asking->node}};
+  g_autoptr(Pattern) made = NULL;
+  GError *error = NULL;
+  const Pattern *pattern = scope_pattern(&scope, &asking->ready->log, PATTERN_LINES, &made, &error);
+  if (!pattern) {
+    outcome_take_error(outcome, error);
     return ANSWER_NEVER;
   }
-  saw(asking, "no line of its output matches /%s/ yet", log->text.raw);
+  const char *why = NULL;
+  PatternResult found = output_find(asking->node->output, pattern, asking->looked_to, false, false, &asking->looked_to, NULL, &why);
+  if (found == PATTERN_YES) return ANSWER_YES;
+  if (found == PATTERN_UNDECIDED) {
+    outcome_error(outcome, "pattern /%s/ could not be decided: %s", pattern_text(pattern), why);
+    return ANSWER_NEVER;
+  }
+  saw(asking, "no line of its output matches /%s/ yet", pattern_text(pattern));
   return ANSWER_NOT_YET;
 }
 
@@ -207,14 +215,17 @@ static bool give_up(Asking *asking, WaitResult result, Outcome *outcome) {
 static bool ask_until(Asking *asking, Outcome *outcome) {
   Node *node = asking->node;
   Process *process = node->process;
+  Deadline end = asking->limit;
   for (gint64 pause = FIRST_PAUSE;; pause = MIN(pause * 2, LONGEST_PAUSE)) {
     if (process && process->exited) return give_up(asking, WAIT_READY, outcome);
+    bool last = deadline_passed(end);
+    if (last) asking->limit = deadline_in(LAST_TRY);   /* so that a slow machine has looked at the end, too */
     Answer answer = ask(asking, outcome);
     if (answer == ANSWER_YES) return true;
     if (answer == ANSWER_NEVER) return false;
     if (fiber_cancelled()) return outcome_cancel(outcome);
-    if (deadline_passed(asking->limit)) return give_up(asking, WAIT_TIMEOUT, outcome);
-    Deadline next = deadline_first(asking->limit, deadline_after(pause));
+    if (last) return give_up(asking, WAIT_TIMEOUT, outcome);
+    Deadline next = deadline_first(end, deadline_after(pause));
     WaitResult result = process ? wait_cond(&process->changed, next) : wait_until(next);
     if (result == WAIT_CANCELLED) return outcome_cancel(outcome);
   }

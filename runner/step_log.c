@@ -22,17 +22,6 @@ static bool since(Context *context, Node *node, const LogStep *log, guint64 *fro
   return true;
 }
 
-/* The pattern, compiled now when it holds what only a run knows. */
-static const Pattern *pattern_of(Context *context, const PatternText *wanted, bool block, Pattern **made, Outcome *outcome) {
-  if (wanted->compiled) return wanted->compiled;
-  GError *error = NULL;
-  gsize len = 0;
-  g_autofree char *text = scope_render(&context->scope, &wanted->text, &len, &error);
-  if (text) *made = pattern_new(text, len, block ? PATTERN_BLOCK : PATTERN_LINES, &error);
-  if (error) outcome_take_error(outcome, error);
-  return *made;
-}
-
 static bool keep_groups(Context *context, const LogStep *log, const Pattern *pattern, const OutputMatch *match, Outcome *outcome) {
   if (log->capture.n == 0 || pattern_search(pattern, match->text, match->len, 0, NULL, NULL, NULL) != PATTERN_YES) return true;
   for (guint i = 0; i < log->capture.n; i++) {
@@ -47,8 +36,9 @@ static bool keep_groups(Context *context, const LogStep *log, const Pattern *pat
 
 static bool look_for(Context *context, Node *node, const LogStep *log, const PatternText *wanted, bool must, guint64 from, Outcome *outcome) {
   g_autoptr(Pattern) made = NULL;
-  const Pattern *pattern = pattern_of(context, wanted, log->block, &made, outcome);
-  if (!pattern) return false;
+  GError *error = NULL;
+  const Pattern *pattern = scope_pattern(&context->scope, wanted, log->block ? PATTERN_BLOCK : PATTERN_LINES, &made, &error);
+  if (!pattern) return outcome_take_error(outcome, error);
   OutputMatch match = {0};
   const char *why = NULL;
   bool final = !node_running(node);
