@@ -65,6 +65,7 @@ Node *node_new(Cluster *cluster, const Server *server, Outcome *outcome) {
   node->extra_ports = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
   node->settings = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   node->settings_order = g_ptr_array_new_with_free_func(g_free);
+  node->earlier = g_ptr_array_new_with_free_func((GDestroyNotify)process_free);
   node->marker = g_strdup_printf("%s/%u/%s", cluster->options->run_id, cluster->planned->number, node->name);
   const char *dir = server->dir ? server->dir : node->name, *home = server->home ? server->home : dir;
   GError *error = NULL;
@@ -84,6 +85,7 @@ Node *node_new(Cluster *cluster, const Server *server, Outcome *outcome) {
 void node_free(Node *node) {
   if (!node) return;
   process_free(node->process);
+  g_ptr_array_unref(node->earlier);
   output_free(node->output);
   g_hash_table_unref(node->extra_ports);
   g_hash_table_unref(node->settings);
@@ -141,6 +143,7 @@ static void watch_exit(gpointer data) {
   Process *process = node->process;
   fiber_shield();
   process_wait(process, DEADLINE_NONE);
+  node->watched = false;
   node->state = NODE_STOPPED;
   node->frozen = false;
   if (node->signalled != 0 && WIFSIGNALED(process->status) && WTERMSIG(process->status) == node->signalled) node->exit_explained = true;
@@ -213,7 +216,8 @@ bool node_spawn(Node *node, const NodeRun *run, Outcome *outcome) {
     node->lasting_bindir = before;
     return outcome_take_error(outcome, error);
   }
-  process_free(node->process);
+  while (node->watched) wait_turn();   /* the exit of the run before is noted first */
+  if (node->process) g_ptr_array_add(node->earlier, g_steal_pointer(&node->process));
   node->run_began_at = output_size(node->output);
   node->signalled = 0;
   node->exit_explained = node->crashed_by_us = node->forced = node->exited_badly = node->frozen = false;
@@ -224,6 +228,7 @@ bool node_spawn(Node *node, const NodeRun *run, Outcome *outcome) {
   ipc_note(node->process->pid);
   node->spawned_at = g_get_monotonic_time();
   node->state = NODE_STARTING;
+  node->watched = true;
   tell_spawned(node, argv);
   fiber_spawn_detached("watch exit", watch_exit, node);
   return true;

@@ -34,6 +34,8 @@ struct Node {
   GPtrArray *settings_order;
   Output *output;
   Process *process;              /* of the newest run, also after its exit */
+  GPtrArray *earlier;            /* Process, of runs before: fibers that waited for one may not have looked at it yet */
+  bool watched;                  /* the newest run's exit is still to be noted */
   guint64 told_output;           /* its size in the newest `log` event */
   char *version;                 /* as it said itself in a session, NULL: not asked yet */
   guint64 run_began_at;          /* offset of its output when it was started last */

@@ -30,6 +30,8 @@ static void note_exit(Process *process, int status) {
   process->status = status;
   process->exited = true;
   process->exited_at = g_get_monotonic_time();
+  close(process->pidfd);         /* whoever keeps the story of many exits keeps no descriptors */
+  process->pidfd = -1;
   cond_wake(&process->changed);
 }
 
@@ -227,7 +229,7 @@ void process_free(Process *process) {
     process_signal(process, SIGKILL);
     g_hash_table_remove(reaper.by_pid, GINT_TO_POINTER(process->pid));
   }
-  close(process->pidfd);
+  if (process->pidfd >= 0) close(process->pidfd);
   g_free(process);
 }
 

@@ -17,7 +17,7 @@
 
 typedef struct Process {
   pid_t pid;
-  int pidfd;
+  int pidfd;                     /* -1 when exited */
   guint64 start_time;            /* clock ticks after boot, as /proc tells: with the pid and the boot id an identity */
   bool exited;
   int status;                    /* a wait status, when exited */
