@@ -17,7 +17,7 @@ typedef struct Session {
   bool executing;                /* a statement was begun: the next wait for an answer means that it was sent */
   void (*on_sent)(gpointer data);
   gpointer on_sent_data;
-  bool busy;                     /* a step in the background uses it */
+  bool busy;                     /* a step uses it: in the background, in another lane */
 } Session;
 
 /* NULL when it did not come about: *said tells why when the server (or the library) did, otherwise *outcome (a file that cannot

@@ -48,6 +48,7 @@ struct Background {
   Fiber *fiber;
   Session *session;              /* the one its statement was sent on, while it runs */
   bool sent, done;
+  bool awaited;                  /* a step awaits it now, and may free it */
   Cond changed;
   Outcome outcome;
 };

@@ -2,6 +2,8 @@
 #include <string.h>
 #include "runner/step.h"
 
+#define BLOCKED_LIMIT (10 * G_USEC_PER_SEC)
+
 /* ---- await */
 
 static Background *find_background(Cluster *cluster, const char *name) {
@@ -61,13 +63,20 @@ void step_await(Context *context, const Step *step, Outcome *outcome) {
     outcome_fail(outcome, "nothing runs in the background as '%s': it was not begun, or was awaited already", name);
     return;
   }
+  if (background->awaited) {
+    outcome_fail(outcome, "what runs in the background as '%s' is awaited by another step already", name);
+    return;
+  }
+  background->awaited = true;
   Context inner = *context;
   if (step->await.blocked) {
-    if (!context->limit_given) inner.limit = deadline_in(10 * G_USEC_PER_SEC);
+    if (!context->limit_given) inner.limit = deadline_first(context->limit, deadline_in(BLOCKED_LIMIT));
     wait_blocked(&inner, background, outcome);
-  } else {
-    background_collect(&inner, background, outcome);
+  } else if (background_collect(&inner, background, outcome)) {
+    return;
   }
+  background = find_background(context->scope.cluster, name);   /* collected, perhaps: it may have failed */
+  if (background) background->awaited = false;
 }
 
 void step_sleep(Context *context, const Step *step, Outcome *outcome) {

@@ -208,8 +208,8 @@ static bool judge_said(Context *context, Session *session, const SqlEntry *entry
   CompareOptions options = compare_options(context);
   bool undecided = false;
   g_autofree char *problem = expect_outcome(entry, said, &options, context->scope.cluster->test->dolt, &undecided);
-  if (!problem) return true;
   g_autofree char *where = g_steal_pointer(&outcome->detail);   /* a script's statement */
+  if (!problem) return true;
   char *rest = strchr(problem, '\n');
   if (rest) *rest++ = '\0';
   if (undecided) outcome_error(outcome, "%s", problem);
@@ -363,7 +363,7 @@ static Session *named_session(Context *context, const SqlStep *sql, Node *node, 
   Session *session = g_hash_table_lookup(context->scope.cluster->sessions, sql->session.s);
   if (!session) return NULL;
   if (session->node != node) outcome_fail(outcome, "session '%s' is with server '%s', not '%s'", sql->session.s, session->node->name, node->name);
-  else if (session->busy) outcome_fail(outcome, "session '%s' is busy with a step in the background", sql->session.s);
+  else if (session->busy) outcome_fail(outcome, "session '%s' is busy with another step", sql->session.s);
   else if (!db_usable(session->db)) outcome_fail(outcome, "session '%s' was lost in an earlier step (close it to use the name again)", sql->session.s);
   return session;
 }
@@ -376,18 +376,18 @@ static void statement_sent(gpointer data) {
 
 static bool run_entries(Context *context, const SqlStep *sql, Session *session, Outcome *outcome) {
   bool good = true;
+  session->busy = true;
   if (context->background) {
     context->background->session = session;
     session->on_sent = statement_sent;
     session->on_sent_data = context->background;
-    session->busy = true;
   }
   for (guint i = 0; good && i < sql->n_entries; i++) good = run_entry(context, session, sql, &sql->entries[i], outcome);
   if (context->background) {
     context->background->session = NULL;
     session->on_sent = NULL;
-    session->busy = false;
   }
+  session->busy = false;
   return good;
 }
 
@@ -396,25 +396,32 @@ static bool wait_until_ready(Context *context, Node *node, Outcome *outcome) {
   return node_wait_ready(node, deadline_first(context->limit, deadline_in(READY_LIMIT)), outcome);
 }
 
+/* Two lanes may have opened one of the same name: the second to come gives way, as the first is in use. */
+static bool keep_session(Context *context, const SqlStep *sql, Session *session, Outcome *outcome) {
+  GHashTable *sessions = context->scope.cluster->sessions;
+  if (g_hash_table_contains(sessions, sql->session.s))
+    return outcome_fail(outcome, "session '%s' was opened by another step at the same time", sql->session.s);
+  session->name = sql->session.s;
+  g_hash_table_insert(sessions, g_strdup(sql->session.s), session);
+  return true;
+}
+
 static bool run_on(Context *context, const SqlStep *sql, Node *node, Outcome *outcome) {
   if (!wait_until_ready(context, node, outcome)) return false;
   Session *session = named_session(context, sql, node, outcome);
   if (outcome->kind != OUTCOME_OK) return false;
   bool opened = !session;
   DbOutcome said = {0};
-  bool good = true;
+  bool good = true, kept = false;
   if (opened) session = open_patiently(context, sql, node, &said, outcome);
   if (outcome->kind != OUTCOME_OK) good = false;
   else if (sql->connect_error.given && session) good = outcome_fail(outcome, "a session came about, though it was to be refused");
   else if (sql->connect_error.given) good = check_connect_error(context, sql, &said, outcome);
   else if (!session) good = could_not_connect(node, &said, outcome);
+  else if (opened && sql->session.s) good = kept = keep_session(context, sql, session, outcome);
   db_outcome_clear(&said);
-  if (session && good) {
-    session->name = sql->session.s;
-    if (opened && sql->session.s) g_hash_table_insert(context->scope.cluster->sessions, g_strdup(sql->session.s), session);
-    good = run_entries(context, sql, session, outcome);
-  }
-  if (opened && (!sql->session.s || g_hash_table_lookup(context->scope.cluster->sessions, sql->session.s) != session)) session_free(session);
+  if (session && good) good = run_entries(context, sql, session, outcome);
+  if (opened && !kept) session_free(session);
   return good;
 }
 
@@ -450,7 +457,7 @@ void step_close(Context *context, const Step *step, Outcome *outcome) {
     const char *name = step->close.sessions.v[i].s;
     Session *session = g_hash_table_lookup(context->scope.cluster->sessions, name);
     if (session && session->busy) {
-      outcome_fail(outcome, "session '%s' is busy with a step in the background: await that first", name);
+      outcome_fail(outcome, "session '%s' is busy with another step: await that first", name);
       return;
     }
     if (!g_hash_table_remove(context->scope.cluster->sessions, name)) {
