@@ -1,25 +1,19 @@
-/* The loop: sd-event below, ucontext stacks above.  A fiber switches to the loop to wait and the loop switches to a
- * fiber that is due; fibers never switch to each other, so the order of things is the order of the ready queue. */
+/* The loop: poll() below, with sd-event's own descriptor (timer, signals, watches) as its first, stacks of their own above.
+ * A fiber switches to the loop to wait and the loop switches to a fiber that is due; fibers never switch to each other,
+ * so the order of things is the order of the ready queue.
+ *
+ * What fibers wait for is not registered with epoll: that would be two more system calls for each wait, and libraries
+ * close and open descriptors between waits, of which epoll would know nothing.  poll() is told anew each time. */
 #include "runner/loop.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <systemd/sd-event.h>
-#include <ucontext.h>
 #include <unistd.h>
-
-#if defined(__SANITIZE_ADDRESS__)
-#include <sanitizer/common_interface_defs.h>
-#define SANITIZER_START(save, bottom, size) __sanitizer_start_switch_fiber(save, bottom, size)
-#define SANITIZER_FINISH(save, bottom, size) __sanitizer_finish_switch_fiber(save, bottom, size)
-#else
-#define SANITIZER_START(save, bottom, size) ((void)(save))
-#define SANITIZER_FINISH(save, bottom, size) ((void)(save))
-#endif
+#include "runner/context.h"
 
 /* Deep enough for libpq, OpenSSL and JSON under the sanitizers; untouched pages cost nothing. */
 #define STACK_SIZE (1024 * 1024)
@@ -29,12 +23,11 @@ struct Fiber {
   const char *name;
   void (*fn)(gpointer data);
   gpointer data;
-  ucontext_t context;
+  Context context;
   char *stack;                     /* with a guard page below */
-  void *sanitizer_stack;
   bool queued, finished, detached, cancelled, waiting;
   guint shields;
-  sd_event_source *io;             /* kept over waits, off between them: its descriptor may be closed and come back */
+  guint place;                     /* among loop.fds and loop.watchers, while it waits for a descriptor; else 0 */
   Deadline deadline;               /* of the wait it is in */
   Cond *const *conds;
   guint n_conds;
@@ -59,10 +52,10 @@ static struct {
   sd_event *event;
   sd_event_source *timer;          /* one for all deadlines; may fire early, never late */
   gint64 timer_at;                 /* CLOCK_MONOTONIC it is armed for, 0: off */
-  ucontext_t context;
-  void *sanitizer_stack;
-  const void *bottom;              /* the loop's own stack, for the sanitizer */
-  size_t size;
+  Context context;
+  bool stirred;                    /* sd-event may have something to do that its descriptor does not show */
+  GArray *fds;                     /* struct pollfd: sd-event's, then those that fibers wait for */
+  GPtrArray *watchers;             /* the fibers to them, NULL at 0 */
   GQueue ready, timed;
   Fiber *running;
   guint n_fibers;
@@ -73,7 +66,7 @@ static struct {
   GPtrArray *signals;
 } loop;
 
-static struct { double scale; guint holds; gint64 held_since, held_total; } test_clock = {.scale = 1.0};
+static struct { double scale; guint holds; gint64 held_since, held_total; bool no_limits; } test_clock = {.scale = 1.0};
 
 G_NORETURN static void die(const char *what, int error) {
   g_printerr("runner: %s: %s\n", what, g_strerror(error));
@@ -94,7 +87,8 @@ gint64 clock_now(void) {
 Deadline deadline_after(gint64 microseconds) { return microseconds < 0 ? DEADLINE_NONE : clock_now() + microseconds; }
 
 Deadline deadline_in(gint64 microseconds) {
-  return microseconds < 0 ? DEADLINE_NONE : clock_now() + (gint64)((double)microseconds * test_clock.scale);
+  if (microseconds < 0 || test_clock.no_limits) return DEADLINE_NONE;
+  return clock_now() + (gint64)((double)microseconds * test_clock.scale);
 }
 
 Deadline deadline_first(Deadline a, Deadline b) {
@@ -105,6 +99,8 @@ Deadline deadline_first(Deadline a, Deadline b) {
 bool deadline_passed(Deadline deadline) { return deadline != DEADLINE_NONE && clock_now() >= deadline; }
 
 void clock_set_scale(double scale) { test_clock.scale = scale; }
+
+void clock_limits(bool count) { test_clock.no_limits = !count; }
 
 static void arm(Deadline deadline);
 
@@ -147,6 +143,7 @@ static void arm(Deadline deadline) {
   loop.timer_at = MAX(at, 1);
   must(sd_event_source_set_time(loop.timer, (uint64_t)loop.timer_at), "set a timer");
   must(sd_event_source_set_enabled(loop.timer, SD_EVENT_ONESHOT), "arm a timer");
+  loop.stirred = true;
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *data) {
@@ -171,6 +168,12 @@ void loop_new(void) {
   must(sd_event_add_time(loop.event, &loop.timer, CLOCK_MONOTONIC, 0, 1, on_timer, NULL), "make a timer");
   must(sd_event_source_set_enabled(loop.timer, SD_EVENT_OFF), "make a timer");
   loop.signals = g_ptr_array_new_with_free_func(g_free);
+  loop.fds = g_array_new(FALSE, FALSE, sizeof(struct pollfd));
+  loop.watchers = g_ptr_array_new();
+  struct pollfd own = {.fd = sd_event_get_fd(loop.event), .events = POLLIN};
+  must(own.fd, "make an event loop");
+  g_array_append_val(loop.fds, own);
+  g_ptr_array_add(loop.watchers, NULL);
   loop.quit = false;
   loop.timer_at = 0;
 }
@@ -184,6 +187,8 @@ void loop_free(void) {
   sd_event_source_unref(loop.timer);
   sd_event_unref(loop.event);
   g_ptr_array_unref(loop.signals);
+  g_array_unref(loop.fds);
+  g_ptr_array_unref(loop.watchers);
   drop_pool();
   memset(&loop, 0, sizeof loop);
 }
@@ -257,11 +262,35 @@ void loop_quit(void) { loop.quit = true; }
 
 static void resume(Fiber *fiber);
 
+/* Wakes the fibers whose descriptors are ready; says whether sd-event's is. */
+static bool look_at_descriptors(bool wait) {
+  struct pollfd *fds = (struct pollfd *)(gpointer)loop.fds->data;
+  int n = poll(fds, loop.fds->len, wait ? -1 : 0);
+  if (n < 0 && errno != EINTR) die("wait for descriptors", errno);
+  if (n <= 0) return false;
+  for (guint i = 1; i < loop.fds->len; i++) {
+    Fiber *fiber = g_ptr_array_index(loop.watchers, i);
+    if (fds[i].revents == 0) continue;
+    if (!fiber->queued) fiber->revents = fds[i].revents;
+    wake(fiber, WAIT_READY);
+  }
+  return fds[0].revents != 0;
+}
+
+/* sd-event dispatches one source at a time, and may have read more than that from the kernel. */
+static void turn_sd_event(void) {
+  loop.stirred = false;
+  int dispatched = sd_event_run(loop.event, 0);
+  must(dispatched, "run the event loop");
+  if (dispatched > 0) loop.stirred = true;
+}
+
 void loop_run(void) {
   while (!loop.quit && loop.n_fibers > 0) {
     for (guint due = loop.ready.length; due > 0 && !loop.quit; due--) resume(g_queue_pop_head(&loop.ready));
     if (loop.quit || loop.n_fibers == 0) break;
-    must(sd_event_run(loop.event, loop.ready.length > 0 ? 0 : UINT64_MAX), "run the event loop");
+    if (loop.stirred) turn_sd_event();
+    if (look_at_descriptors(loop.ready.length == 0 && !loop.stirred)) turn_sd_event();
   }
 }
 
@@ -279,13 +308,11 @@ static void stack_free(char *stack) {
   else munmap(stack, STACK_SIZE);
 }
 
-static void fiber_main(unsigned high, unsigned low) {
-  Fiber *fiber = (Fiber *)(((guintptr)high << 32) | (guintptr)low);
-  SANITIZER_FINISH(NULL, &loop.bottom, &loop.size);
+static void fiber_main(gpointer data) {
+  Fiber *fiber = data;
   fiber->fn(fiber->data);
   fiber->finished = true;
-  SANITIZER_START(NULL, loop.bottom, loop.size);
-  setcontext(&loop.context);
+  context_leave(&fiber->context, &loop.context);
 }
 
 static Fiber *fiber_new(const char *name, void (*fn)(gpointer data), gpointer data, bool detached) {
@@ -296,12 +323,7 @@ static Fiber *fiber_new(const char *name, void (*fn)(gpointer data), gpointer da
   fiber->detached = detached;
   fiber->timed.data = fiber;
   fiber->stack = stack_new();
-  getcontext(&fiber->context);
-  fiber->context.uc_stack.ss_sp = fiber->stack + 4096;
-  fiber->context.uc_stack.ss_size = STACK_SIZE - 4096;
-  fiber->context.uc_link = NULL;
-  guintptr self = (guintptr)fiber;
-  makecontext(&fiber->context, (void (*)(void))fiber_main, 2, (unsigned)(self >> 32), (unsigned)(self & 0xffffffffu));
+  context_make(&fiber->context, fiber->stack + 4096, STACK_SIZE - 4096, fiber_main, fiber);
   loop.n_fibers++;
   make_ready(fiber);
   return fiber;
@@ -311,18 +333,11 @@ Fiber *fiber_spawn(const char *name, void (*fn)(gpointer data), gpointer data) {
 
 void fiber_spawn_detached(const char *name, void (*fn)(gpointer data), gpointer data) { fiber_new(name, fn, data, true); }
 
-static void fiber_free(Fiber *fiber) {
-  sd_event_source_disable_unref(fiber->io);
-  g_free(fiber);
-}
-
 static void resume(Fiber *fiber) {
   fiber->queued = false;
   gint64 began = g_get_monotonic_time();
   loop.running = fiber;
-  SANITIZER_START(&loop.sanitizer_stack, fiber->stack + 4096, STACK_SIZE - 4096);
-  swapcontext(&loop.context, &fiber->context);
-  SANITIZER_FINISH(loop.sanitizer_stack, NULL, NULL);
+  context_switch(&loop.context, &fiber->context);
   loop.running = NULL;
   note_turn(began);
   if (!fiber->finished) return;
@@ -330,14 +345,10 @@ static void resume(Fiber *fiber) {
   stack_free(fiber->stack);
   fiber->stack = NULL;
   cond_wake(&fiber->ended);
-  if (fiber->detached) fiber_free(fiber);
+  if (fiber->detached) g_free(fiber);
 }
 
-static void switch_to_loop(Fiber *fiber) {
-  SANITIZER_START(&fiber->sanitizer_stack, loop.bottom, loop.size);
-  swapcontext(&fiber->context, &loop.context);
-  SANITIZER_FINISH(fiber->sanitizer_stack, &loop.bottom, &loop.size);
-}
+static void switch_to_loop(Fiber *fiber) { context_switch(&fiber->context, &loop.context); }
 
 Fiber *fiber_self(void) { return loop.running; }
 
@@ -359,7 +370,7 @@ WaitResult fiber_join(Fiber *fiber, Deadline deadline) {
     WaitResult result = wait_cond(&fiber->ended, deadline);
     if (result != WAIT_READY && !fiber->finished) return result;
   }
-  fiber_free(fiber);
+  g_free(fiber);
   return WAIT_READY;
 }
 
@@ -371,27 +382,26 @@ void fiber_stop(Fiber *fiber) {
 }
 
 void fiber_detach(Fiber *fiber) {
-  if (fiber->finished) fiber_free(fiber);
+  if (fiber->finished) g_free(fiber);
   else fiber->detached = true;
 }
 
 /* ---- Waiting */
 
-static int on_io(sd_event_source *source, int fd, uint32_t revents, void *data) {
-  Fiber *fiber = data;
-  if (fiber->waiting && !fiber->queued) fiber->revents = (short)revents;
-  wake(fiber, WAIT_READY);
-  return 0;
+static void watch_descriptor(Fiber *fiber, int fd, short events) {
+  struct pollfd entry = {.fd = fd, .events = events};
+  fiber->place = loop.fds->len;
+  g_array_append_val(loop.fds, entry);
+  g_ptr_array_add(loop.watchers, fiber);
 }
 
-static void watch_io(Fiber *fiber, int fd, short events) {
-  if (!fiber->io) {
-    must(sd_event_add_io(loop.event, &fiber->io, fd, (uint32_t)events, on_io, fiber), "wait for a descriptor");
-  } else {
-    if (sd_event_source_get_io_fd(fiber->io) != fd) must(sd_event_source_set_io_fd(fiber->io, fd), "wait for a descriptor");
-    must(sd_event_source_set_io_events(fiber->io, (uint32_t)events), "wait for a descriptor");
-  }
-  must(sd_event_source_set_enabled(fiber->io, SD_EVENT_ONESHOT), "wait for a descriptor");
+/* The last one takes its place. */
+static void unwatch_descriptor(Fiber *fiber) {
+  guint place = fiber->place;
+  g_array_remove_index_fast(loop.fds, place);
+  g_ptr_array_remove_index_fast(loop.watchers, place);
+  if (place < loop.watchers->len) ((Fiber *)g_ptr_array_index(loop.watchers, place))->place = place;
+  fiber->place = 0;
 }
 
 WaitResult wait_any(int fd, short events, short *revents, guint n_conds, Cond *const *conds, Deadline deadline) {
@@ -401,7 +411,7 @@ WaitResult wait_any(int fd, short events, short *revents, guint n_conds, Cond *c
   if (fiber_cancelled()) return WAIT_CANCELLED;
   self->revents = 0;
   self->deadline = deadline;
-  if (fd >= 0) watch_io(self, fd, events);
+  if (fd >= 0) watch_descriptor(self, fd, events);
   for (guint i = 0; i < n_conds; i++) conds[i]->waiters = g_list_append(conds[i]->waiters, self);
   if (deadline != DEADLINE_NONE) {
     g_queue_push_tail_link(&loop.timed, &self->timed);
@@ -412,7 +422,7 @@ WaitResult wait_any(int fd, short events, short *revents, guint n_conds, Cond *c
   self->waiting = false;
   if (deadline != DEADLINE_NONE) g_queue_unlink(&loop.timed, &self->timed);
   for (guint i = 0; i < n_conds; i++) conds[i]->waiters = g_list_remove(conds[i]->waiters, self);
-  if (fd >= 0) sd_event_source_set_enabled(self->io, SD_EVENT_OFF);
+  if (fd >= 0) unwatch_descriptor(self);
   if (revents) *revents = self->revents;
   return fiber_cancelled() ? WAIT_CANCELLED : self->result;
 }
