@@ -44,12 +44,17 @@ Cluster *cluster_new(const PlannedTest *planned, const ClusterOptions *options, 
   if (cluster->dir) dirs_spread(cluster->dir);
   if (cluster->dir) cluster->socket_dir = dirs_make(options->run_dir, sockets, 0700, options->user, &error);
   if (error) outcome_take_error(outcome, error);
-  for (guint i = 0; i < planned->test->n_servers && outcome->kind == OUTCOME_OK; i++) {
-    Node *node = node_new(cluster, &planned->test->servers[i], outcome);
-    if (node) g_ptr_array_add(cluster->nodes, node);
-  }
   cluster->lag_meter = fiber_spawn("lag meter", measure_lag, cluster);
   return cluster;
+}
+
+bool cluster_make_nodes(Cluster *cluster, Outcome *outcome) {
+  for (guint i = 0; i < cluster->test->n_servers; i++) {
+    Node *node = node_new(cluster, &cluster->test->servers[i], outcome);
+    if (!node) return false;
+    g_ptr_array_add(cluster->nodes, node);
+  }
+  return true;
 }
 
 void cluster_free(Cluster *cluster) {
@@ -374,6 +379,7 @@ bool cluster_check_logs(Cluster *cluster, Outcome *outcome) {
   for (guint i = 0; i < cluster->nodes->len; i++) {
     Node *node = g_ptr_array_index(cluster->nodes, i);
     const Server *server = node->server;
+    if (!node_within_cap(node, outcome)) return false;
     for (guint j = 0; j < server->log_matches.n; j++)
       if (!check_pattern(node, &server->log_matches.v[j], true, outcome)) return false;
     for (guint j = 0; j < server->log_not_matches.n; j++)

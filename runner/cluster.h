@@ -23,6 +23,7 @@ typedef struct Node Node;
 typedef struct ClusterOptions {
   const char *run_id;
   const char *run_dir;           /* the test's directory is made below it */
+  const char *keep_dir;          /* run_dir is in memory: what is kept is copied to a directory below this one; else NULL */
   const char *cwd;               /* where the run was started */
   const Credentials *user;
   const char *const *sets;       /* --set engine.key=value */
@@ -59,6 +60,9 @@ typedef struct Cluster {
 
 Cluster *cluster_new(const PlannedTest *planned, const ClusterOptions *options, EventLog *log, Outcome *outcome);
 void cluster_free(Cluster *cluster);
+
+/* Its servers, with their directories and ports; waits for fixed ports that another run has. */
+bool cluster_make_nodes(Cluster *cluster, Outcome *outcome);
 
 /* A reason, unless there is one already; cancels the steps. kind FAILED or ERROR. */
 void cluster_interrupt(Cluster *cluster, OutcomeKind kind, const char *headline, const char *detail, const Place *at);

@@ -58,13 +58,17 @@ gint64 loop_longest_turn(void);
 /* ---- The clock */
 
 gint64 clock_now(void);                  /* the test's clock, microseconds */
-Deadline deadline_in(gint64 microseconds);   /* scaled by --timeout-scale; negative: DEADLINE_NONE */
+Deadline deadline_in(gint64 microseconds);   /* a limit: scaled by --timeout-scale; negative: DEADLINE_NONE */
 Deadline deadline_after(gint64 microseconds);  /* not scaled: pauses, sampling */
 Deadline deadline_first(Deadline a, Deadline b);
 bool deadline_passed(Deadline deadline);
 void clock_set_scale(double scale);
 void clock_hold(void);                   /* counts: each hold wants a release */
 void clock_release(void);
+/* Whether limits count, as they do from the beginning. While they do not, deadline_in() gives DEADLINE_NONE: a debugger
+ * is in play, and who sits at it has all the time there is. Pauses (deadline_after) go on, so what asks again asks on,
+ * and what must end even so ends. */
+void clock_limits(bool count);
 
 /* ---- Fibers.  All below may be called from a fiber only, unless it says otherwise. */
 

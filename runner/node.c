@@ -84,6 +84,7 @@ Node *node_new(Cluster *cluster, const Server *server, Outcome *outcome) {
 
 void node_free(Node *node) {
   if (!node) return;
+  if (node->output_watch) fiber_stop(node->output_watch);
   process_free(node->process);
   g_ptr_array_unref(node->earlier);
   output_free(node->output);
@@ -189,7 +190,9 @@ static bool open_output(Node *node, Outcome *outcome) {
   g_autofree char *path = g_strdup_printf("%s/%s.log", node->cluster->dir, safe);
   GError *error = NULL;
   node->output = output_new(path, node->cluster->options->log_cap, &error);
-  return node->output || outcome_take_error(outcome, error);
+  if (!node->output) return outcome_take_error(outcome, error);
+  node_watch_output(node);
+  return true;
 }
 
 static void tell_spawned(Node *node, const GPtrArray *argv) {
@@ -394,6 +397,7 @@ bool node_stop(Node *node, const char *mode, Outcome *outcome) {
   }
   fiber_unshield();
   wait_turn();
+  if (!node_within_cap(node, outcome)) return false;
   if (node->forced) {
     if (node->cluster->hurry) return true;
     outcome_fail(outcome, "server '%s' did not stop when asked (the last time with %s) and had to be killed", node->name, signal_name(asked));

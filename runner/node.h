@@ -33,6 +33,7 @@ struct Node {
   GHashTable *settings;          /* what `settings` and steps ask for now: key -> value (NULL: removed) */
   GPtrArray *settings_order;
   Output *output;
+  Fiber *output_watch;           /* NULL: nothing was printed yet */
   Process *process;              /* of the newest run, also after its exit */
   GPtrArray *earlier;            /* Process, of runs before: fibers that waited for one may not have looked at it yet */
   bool watched;                  /* the newest run's exit is still to be noted */
@@ -78,6 +79,10 @@ bool node_sweep(Node *node, Outcome *outcome);
 /* Writes the settings file anew. */
 bool node_write_settings(Node *node, Outcome *outcome);
 void node_set(Node *node, const char *key, const char *value);
+/* Ends it and the test when it prints more than it may (node_cap.c); from the first output until node_free(). */
+void node_watch_output(Node *node);
+/* Whether it has printed no more than it may; false with the outcome saying so. */
+bool node_within_cap(Node *node, Outcome *outcome);
 /* "standby was killed by signal 9 (SIGKILL)" and its last lines of output. */
 char *node_exit_story(Node *node);
 /* These lines alone, for messages that have told how it ended. */

@@ -4,7 +4,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -28,6 +30,7 @@ static struct {
 
 static void note_exit(Process *process, int status) {
   process->status = status;
+  process->status_known = true;
   process->exited = true;
   process->exited_at = g_get_monotonic_time();
   close(process->pidfd);         /* whoever keeps the story of many exits keeps no descriptors */
@@ -211,6 +214,54 @@ Process *process_fork(int (*fn)(gpointer data), gpointer data, GError **error) {
   return process ? process : (fail_errno(error, "open the pidfd of a child"), NULL);
 }
 
+/* ---- Somebody else's child */
+
+/* linux/pidfd.h of Linux 6.15, for older headers. */
+typedef struct PidfdInfo {
+  guint64 mask, cgroupid;
+  guint32 pid, tgid, ppid, ids[8];
+  gint32 exit_code;
+} PidfdInfo;
+#define PIDFD_ASK_EXIT (1u << 3)
+#define PIDFD_ASK _IOWR(0xFF, 11, PidfdInfo)
+
+static bool ask_pidfd(int pidfd, int *status) {
+  PidfdInfo info = {.mask = PIDFD_ASK_EXIT};
+  if (ioctl(pidfd, PIDFD_ASK, &info) < 0 || !(info.mask & PIDFD_ASK_EXIT)) return false;
+  *status = info.exit_code;
+  return true;
+}
+
+/* The last field of a zombie's stat, proc(5). */
+static bool ask_zombie(pid_t pid, guint64 start_time, int *status) {
+  g_autofree char *path = g_strdup_printf("/proc/%d/stat", (int)pid), *stat = NULL;
+  if (process_start_time(pid) != start_time || !g_file_get_contents(path, &stat, NULL, NULL)) return false;
+  const char *rest = strrchr(stat, ')'), *last = strrchr(g_strchomp(stat), ' ');
+  if (!rest || !last || !g_str_has_prefix(rest, ") Z")) return false;
+  *status = atoi(last);
+  return true;
+}
+
+/* Whose child it is may reap it at any moment: the kernel tells the one before, the other after. */
+static void on_followed_exit(int fd, short revents, gpointer data) {
+  Process *process = data;
+  int status = 0;
+  g_clear_pointer(&process->watch, watch_free);
+  if (process->exited) return;   /* it had become our child, and the reaper was first */
+  bool known = ask_pidfd(process->pidfd, &status) || ask_zombie(process->pid, process->start_time, &status) ||
+               ask_pidfd(process->pidfd, &status);
+  note_exit(process, status);
+  process->status_known = known;
+}
+
+Process *process_follow(pid_t pid, GError **error) {
+  Process *process = process_new(pid);
+  if (!process) return fail_errno(error, "follow process %d", (int)pid), NULL;
+  process->watch = loop_watch(process->pidfd, POLLIN, on_followed_exit, process);
+  registry_add(pid, process->start_time, "debugged");
+  return process;
+}
+
 bool process_signal(Process *process, int signo) {
   return !process->exited && pidfd_send_signal(process->pidfd, signo, NULL, 0) == 0;
 }
@@ -225,10 +276,10 @@ WaitResult process_wait(Process *process, Deadline deadline) {
 
 void process_free(Process *process) {
   if (!process) return;
-  if (!process->exited) {
-    process_signal(process, SIGKILL);
+  if (!process->exited) process_signal(process, SIGKILL);
+  if (g_hash_table_lookup(reaper.by_pid, GINT_TO_POINTER(process->pid)) == process)
     g_hash_table_remove(reaper.by_pid, GINT_TO_POINTER(process->pid));
-  }
+  watch_free(process->watch);
   if (process->pidfd >= 0) close(process->pidfd);
   g_free(process);
 }

@@ -21,6 +21,8 @@ typedef struct Process {
   guint64 start_time;            /* clock ticks after boot, as /proc tells: with the pid and the boot id an identity */
   bool exited;
   int status;                    /* a wait status, when exited */
+  bool status_known;
+  Watch *watch;                  /* of its pidfd, for one that is no child of ours */
   gint64 exited_at;              /* CLOCK_MONOTONIC microseconds */
   Cond changed;                  /* woken at its exit */
 } Process;
@@ -45,6 +47,10 @@ Process *process_spawn(const Spawn *spawn, GError **error);
 /* A child of our own program: fn runs in it with the parent's loop forgotten and default signals, and what it gives is
  * the exit status.  It does not die with us: fn sees to that. */
 Process *process_fork(int (*fn)(gpointer data), gpointer data, GError **error);
+/* Follows one that somebody else started (a debugger's listener its server); NULL with error: there is none. Its exit is
+ * seen by its pidfd.  The status is the kernel's word for it where that is had (Linux 6.15, or it has become our child by
+ * then); else status_known stays false and status 0.  From the loop's process; recorded in the registry. */
+Process *process_follow(pid_t pid, GError **error);
 /* false: it has ended already */
 bool process_signal(Process *process, int signo);
 WaitResult process_wait(Process *process, Deadline deadline);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include "runner/dirs.h"
 #include "runner/load.h"
+#include "runner/memory_dir.h"
 #include "runner/output.h"
 #include "runner/process.h"
 #include "runner/registry.h"
@@ -19,6 +20,7 @@
 #include "runner/worker.h"
 
 #define TICK 100000
+#define ROOM_OF_A_TEST (G_GUINT64_CONSTANT(256) << 20)
 #define SWEEP_LIMIT (5 * G_USEC_PER_SEC)
 
 typedef struct Run Run;
@@ -46,6 +48,8 @@ struct Run {
   Credentials user;
   ClusterOptions cluster;
   char *id, *dir;
+  char *disk;                    /* where what is kept goes when dir is in memory */
+  bool in_memory;
   int merged;                    /* the events of all, O_APPEND */
   EventLog *log;
   GQueue waiting;                /* Attempt */
@@ -346,6 +350,8 @@ static Attempt *take_next(Run *run) {
 }
 
 static guint limit_now(Run *run) {
+  /* Memory that is nearly full of files is left to those tests that fill it. */
+  if (run->in_memory && run->running->len > 0 && memory_dir_room() < ROOM_OF_A_TEST * (run->running->len + 1)) return run->running->len;
   if (run->options->jobs > 0) return run->options->jobs;
   return load_limit(&run->load, run->running->len, run->waiting.length > 0);
 }
@@ -397,9 +403,10 @@ static void sweep_old_runs(Run *run) {
 
 static bool make_directory(Run *run, GError **error) {
   if (!credentials_find(&run->user, run->options->user, error)) return false;
-  g_autofree char *tmp = dirs_tmp(&run->user, error);
-  if (!tmp) return false;
-  run->dir = dirs_make_unique(tmp, "runner", &run->user, error);
+  run->disk = dirs_tmp(&run->user, error);
+  if (!run->disk) return false;
+  run->in_memory = memory_dir() != NULL;
+  run->dir = dirs_make_unique(run->in_memory ? memory_dir() : run->disk, "runner", &run->user, error);
   g_autofree char *events = run->dir ? dirs_make(run->dir, "events", 0700, NULL, error) : NULL;
   if (!events) return false;
   run->result->events = g_build_filename(run->dir, "events", "run.jsonl", NULL);
@@ -443,7 +450,7 @@ bool run_tests(const Plan *plan, const RunOptions *options, RunRecord *record, T
   if (good) {
     g_autofree char *cwd = g_get_current_dir();
     begin_registry(&run);
-    run.cluster = (ClusterOptions){.run_id = run.id, .run_dir = run.dir, .cwd = cwd, .user = &run.user, .sets = options->sets,
+    run.cluster = (ClusterOptions){.run_id = run.id, .run_dir = run.dir, .keep_dir = run.in_memory ? run.disk : NULL, .cwd = cwd, .user = &run.user, .sets = options->sets,
                                    .require_all = options->require_all, .seed = options->seed, .log_cap = options->log_cap ? (guint64)options->log_cap : OUTPUT_CAP_DEFAULT};
     run.pidfd = pidfd_open(getpid(), 0);
     run.running = g_ptr_array_new();
@@ -462,6 +469,7 @@ bool run_tests(const Plan *plan, const RunOptions *options, RunRecord *record, T
   loop_free();
   g_free(run.id);
   g_free(run.dir);
+  g_free(run.disk);
   return good;
 }
 

@@ -167,6 +167,7 @@ static void tell_tries(Context *context, const Tries *tries, Outcome *outcome) {
     outcome_addf(outcome, "  tried %u times in %.1f s", tries->n, seconds(took));
     for (guint i = 1; i < G_N_ELEMENTS(tries->last); i++)
       if (tries->last[i]) outcome_addf(outcome, "  before that: %s", tries->last[i]);
+    if (context->step->verb == VERB_SQL && !context->quiet) explain_replication(context, outcome);
   }
   if (context->quiet) return;
   EventLog *log = context->scope.cluster->log;
@@ -315,6 +316,18 @@ bool backgrounds_collect_all(Cluster *cluster, Deadline deadline, Outcome *outco
   return true;
 }
 
+void backgrounds_abandon(Cluster *cluster, Outcome *outcome) {
+  bool bad = outcome->kind == OUTCOME_FAILED || outcome->kind == OUTCOME_ERROR;
+  for (guint i = 0; bad && i < cluster->backgrounds->len; i++) {
+    Background *background = g_ptr_array_index(cluster->backgrounds, i);
+    if (!background->done || !background->outcome.headline) continue;
+    name_background(background, &background->outcome);
+    outcome_addf(outcome, "  %s", background->outcome.headline);
+    outcome_add(outcome, background->outcome.detail);
+  }
+  g_ptr_array_set_size(cluster->backgrounds, 0);
+}
+
 /* ---- Lists of steps */
 
 static bool wanted(Context *context, const Step *step, Outcome *outcome) {
@@ -370,7 +383,7 @@ static void name_failure(Context *context, const Step *step, Outcome *outcome) {
   if (frame && g_str_has_prefix(outcome->headline, "step ")) return;
   g_autofree char *quoted = step->name ? g_strdup_printf(" '%s'", step->name) : g_strdup("");
   const char *joint = g_str_has_prefix(outcome->headline, "on ") ? ", " : ": ";
-  char *headline = context->quiet ? g_strdup_printf("step %s of the recipe%s%s", context->label, joint, outcome->headline)
+  char *headline = context->quiet ? g_strdup_printf("step %s%s of the recipe%s%s", context->label, quoted, joint, outcome->headline)
                                   : g_strdup_printf("step %s%s%s%s", context->label, quoted, joint, outcome->headline);
   g_free(outcome->headline);
   outcome->headline = headline;
@@ -433,8 +446,10 @@ bool recipe_run(Context *context, const Steps *recipe, Roles roles, const char *
 }
 
 bool recipe_run_for(Cluster *cluster, const Steps *recipe, Roles roles, const char *what, const Texts *extra_args, Deadline limit, Outcome *outcome) {
-  Context inner = {.scope = {.cluster = cluster}, .limit = limit, .list_limit = limit, .extra_args = extra_args};
-  return run_recipe(&inner, recipe, roles, what, outcome);
+  Context inner = {.scope = {.cluster = cluster}, .limit = limit, .list_limit = limit, .extra_args = &extra_args};
+  if (!run_recipe(&inner, recipe, roles, what, outcome)) return false;
+  if (!extra_args || extra_args->n == 0) return true;
+  return outcome_error(outcome, "%s: none of the programs of engine '%s' was run that could take 'args'", what, roles.self->engine->name);
 }
 
 /* ---- What a step does, in a line */

@@ -22,7 +22,7 @@ typedef struct Context {
   Deadline list_limit;           /* no step of the list may go on longer (a recipe within a step) */
   bool limit_given;              /* by timeout or within: the statement's own default does not shorten it */
   bool quiet;                    /* recipes: no step events */
-  const Texts *extra_args;       /* recipes: added to the first command that runs (clone's args) */
+  const Texts **extra_args;      /* recipes: clone's args, added to the first of the engine's own programs that runs; NULL then */
   Background *background;        /* the step runs in the background */
   const char *label;             /* "3", "3.2", "finally 1" */
   GPtrArray *log_marks;          /* guint64 per node: where logs stood before the preceding step of this list; see step_log.c */
@@ -56,6 +56,8 @@ struct Background {
 bool background_collect(Context *context, Background *background, Outcome *outcome);
 /* Awaits those that are left, cancelling none before the deadline. */
 bool backgrounds_collect_all(Cluster *cluster, Deadline deadline, Outcome *outcome);
+/* Ends those that are left; what one had failed of until then is added to a bad outcome. */
+void backgrounds_abandon(Cluster *cluster, Outcome *outcome);
 void background_free(gpointer background);
 
 /* One line: what the step does ("query on standby: SELECT ..."), newly allocated. */
@@ -68,6 +70,9 @@ Node *context_node(Context *context, const Name *name, Outcome *outcome);
 /* WAIT_* to an outcome: "what" was waited for. */
 bool wait_outcome(Context *context, WaitResult result, Outcome *outcome, const char *format, ...) G_GNUC_PRINTF(4, 5);
 void context_summary(Context *context, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+/* Adds how each server sees the replication, when there are several that can say. */
+void explain_replication(Context *context, Outcome *outcome);
 
 /* Where the logs of all nodes stand now. */
 GPtrArray *log_marks_now(Cluster *cluster);

@@ -4,11 +4,25 @@
 #include "runner/command.h"
 #include "runner/dirs.h"
 #include "runner/step.h"
+#include "runner/visible.h"
+
+#define SHOWN 4000
+
+/* Of the engine's own programs, not of cp or rm. */
+static bool takes_extra_args(const Context *context, const char *program) {
+  const Node *self = context->scope.roles.self;
+  if (!context->extra_args || !*context->extra_args || !self) return false;
+  for (guint i = 0; i < self->engine->need.n; i++)
+    if (strcmp(self->engine->need.v[i].s, program) == 0) return true;
+  return false;
+}
 
 static char **render_argv(Context *context, Scope *scope, const Texts *command, GError **error) {
   g_auto(GStrv) argv = scope_render_all(scope, command, error);
-  g_auto(GStrv) extra = argv && context->extra_args ? scope_render_all(scope, context->extra_args, error) : g_new0(char *, 1);
+  bool takes = argv && takes_extra_args(context, argv[0]);
+  g_auto(GStrv) extra = takes ? scope_render_all(scope, *context->extra_args, error) : g_new0(char *, 1);
   if (!argv || !extra) return NULL;
+  if (takes) *context->extra_args = NULL;
   g_autoptr(GPtrArray) all = g_ptr_array_new();
   for (char **arg = argv; *arg; arg++) g_ptr_array_add(all, g_strdup(*arg));
   for (char **arg = extra; *arg; arg++) g_ptr_array_add(all, g_strdup(*arg));
@@ -53,11 +67,17 @@ static bool check_text(Context *context, const PatternTexts *patterns, const cha
   return true;
 }
 
+static void show_bytes(const char *which, const char *bytes, gsize len, Outcome *outcome) {
+  g_autoptr(GString) text = g_string_new(NULL);
+  visible_append(text, bytes, MIN(len, SHOWN), VISIBLE_LINES);
+  if (len > 0) outcome_addf(outcome, "  %s: %s", which, text->str);
+}
+
 static void show_output(const CommandResult *result, char **argv, Outcome *outcome) {
   g_autofree char *line = g_strjoinv(" ", argv);
   outcome_addf(outcome, "  command: %s", line);
-  if (result->out_len > 0) outcome_addf(outcome, "  stdout: %.4000s", result->out);
-  if (result->err_len > 0) outcome_addf(outcome, "  stderr: %.4000s", result->err);
+  show_bytes("stdout", result->out, result->out_len, outcome);
+  show_bytes("stderr", result->err, result->err_len, outcome);
 }
 
 static bool leave(Context *context, Scope *scope, Node *node, const RunStep *run, char **argv, Outcome *outcome) {
@@ -83,7 +103,6 @@ void step_command(Context *context, const Step *step, Outcome *outcome) {
     outcome_take_error(outcome, error);
     return;
   }
-  context->extra_args = NULL;     /* the first command that runs takes them */
   if (run->keep_running.s) {
     leave(context, &scope, node, run, argv, outcome);
     return;

@@ -48,8 +48,8 @@ static char *ask(Context *context, Follower *follower, const Text *query, Outcom
   if (follower->session && session_ask(follower->session, sql, context->limit, answer, &said)) {
     const DbCell *row = answer->rows->len > 0 && answer->columns->len > 0 ? g_ptr_array_index(answer->rows, 0) : NULL;
     text = g_strdup(row && row[0].bytes ? row[0].bytes : "");
-  } else if (outcome->kind == OUTCOME_OK) {
-    said_last(follower, g_strdup(said.text ? said.text : "no answer in time"));
+  } else if (outcome->kind == OUTCOME_OK && !(follower->last && deadline_passed(context->limit))) {
+    said_last(follower, g_strdup(said.text ? said.text : "no answer in time"));   /* a last question had no time left */
   }
   collected_free(answer);
   db_outcome_clear(&said);
@@ -76,11 +76,15 @@ static bool leads_to(Context *context, Node *node, Node *from, guint depth, GStr
   g_autofree char *why = NULL;
   g_autofree char *answer = node_ask(&scope, node, &node->engine->follows, context->limit, &why);
   if (fiber_cancelled()) return outcome_cancel(outcome);
-  g_string_append_printf(path, "  %s follows %s\n", node->name, !answer ? why : *answer ? answer : "nobody");
-  g_auto(GStrv) ports = g_strsplit(answer ? answer : "", ",", -1);
+  if (!answer) return outcome_fail(outcome, "server '%s' does not say whom it follows: %s", node->name, node->frozen ? "it is paused" : why);
+  if (!*answer) g_string_append_printf(path, "  %s follows nobody\n", node->name);
+  g_auto(GStrv) ports = g_strsplit(answer, ",", -1);
   for (char **port = ports; *port; port++) {
     Node *upstream = node_at_port(context->scope.cluster, g_strstrip(*port));
+    if (!upstream) g_string_append_printf(path, "  %s follows port %s, where no server of this test is\n", node->name, *port);
+    else g_string_append_printf(path, "  %s follows %s\n", node->name, upstream->name);
     if (upstream && leads_to(context, upstream, from, depth - 1, path, outcome)) return true;
+    if (outcome->kind != OUTCOME_OK) return false;
   }
   return false;
 }
@@ -130,35 +134,6 @@ static bool arrived(Context *context, Follower *follower, Node *from, bool logic
     return false;
   }
   return true;
-}
-
-/* Every node's own view, since a replica that does not catch up is explained by another server as often as not. */
-static void explain(Context *context, Outcome *outcome) {
-  Cluster *cluster = context->scope.cluster;
-  Deadline limit = deadline_in(2 * G_USEC_PER_SEC);
-  for (guint i = 0; i < cluster->nodes->len; i++) {
-    Node *node = g_ptr_array_index(cluster->nodes, i);
-    if (!node_running(node) || node->frozen || node->engine->client == CLIENT_NONE) {
-      outcome_addf(outcome, "  %s: %s", node->name, node->frozen ? "paused" : node_running(node) ? "takes no sessions" : "not running");
-      continue;
-    }
-    Scope scope = context->scope;
-    scope.roles = (Roles){.self = node};
-    Follower teller = {.node = node};
-    for (guint j = 0; j < node->engine->explain.n; j++) {
-      DbOutcome said = {0};
-      g_auto(Outcome) ignored = {0};
-      if (!teller.session) teller.session = session_open(&scope, node, NULL, limit, &said, &ignored);
-      Collected *answer = collected_new(64 * 1024);
-      g_autofree char *sql = scope_render(&scope, &node->engine->explain.v[j], NULL, NULL);
-      bool good = teller.session && sql && session_ask(teller.session, sql, limit, answer, &said);
-      g_autofree char *summary = good ? collected_summary(answer) : g_strdup(said.text ? said.text : "no answer in time");
-      outcome_addf(outcome, "  %s: %s: %s", node->name, sql ? sql : "?", summary);
-      collected_free(answer);
-      db_outcome_clear(&said);
-    }
-    session_free(teller.session);
-  }
 }
 
 static bool wait_for(Context *context, Follower *follower, Node *from, bool logical, SyncStage stage, Outcome *outcome) {
@@ -215,5 +190,5 @@ void step_sync(Context *context, const Step *step, Outcome *outcome) {
     Node *to = context_node(&inner, &step->sync.to.v[i], outcome);
     good = to && sync_one(&inner, from, to, step->sync.stage, outcome);
   }
-  if (!good && outcome->kind != OUTCOME_CANCELLED) explain(&inner, outcome);
+  if (!good && outcome->kind != OUTCOME_CANCELLED) explain_replication(&inner, outcome);
 }

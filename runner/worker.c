@@ -75,25 +75,24 @@ static void add_story(Outcome *outcome, const char *what, Outcome *more) {
   outcome_clear(more);
 }
 
-/* The reason of an interrupt, with where it found the test. */
-static void take_interrupt(Cluster *cluster, Outcome *outcome) {
-  if (cluster->interrupted.kind == OUTCOME_OK) return;
-  Place at = cluster->current ? cluster->current->at : cluster->test->at;
+/* The reason of an interrupt, with where it found the test; false: there was none. */
+static bool take_interrupt(Cluster *cluster, Outcome *outcome) {
+  g_auto(Outcome) reason = {0};
+  outcome_move(&reason, &cluster->interrupted);
+  if (reason.kind == OUTCOME_OK) return false;
+  outcome->kind = reason.kind;
+  g_free(outcome->headline);
   if (cluster->current) {
     g_autofree char *text = step_text(cluster->current);
-    outcome->kind = cluster->interrupted.kind;
-    g_free(outcome->headline);
-    outcome->headline = g_strdup_printf("in step %s (%s): %s", cluster->current_label, text, cluster->interrupted.headline);
+    outcome->headline = g_strdup_printf("in step %s (%s): %s", cluster->current_label, text, reason.headline);
   } else {
-    outcome->kind = cluster->interrupted.kind;
-    g_free(outcome->headline);
-    outcome->headline = g_strdup_printf("while the servers were being started: %s", cluster->interrupted.headline);
+    outcome->headline = g_strdup_printf("while the servers were being started: %s", reason.headline);
   }
-  g_autofree char *before = outcome->detail;
-  outcome->detail = NULL;
-  outcome_add(outcome, cluster->interrupted.detail);
+  g_autofree char *before = g_steal_pointer(&outcome->detail);
+  outcome_add(outcome, reason.detail);
   outcome_add(outcome, before);
-  outcome->at = cluster->interrupted.at.line > 0 ? cluster->interrupted.at : at;
+  outcome->at = reason.at.line > 0 ? reason.at : cluster->current ? cluster->current->at : cluster->test->at;
+  return true;
 }
 
 static void add_last_lines(Cluster *cluster, Outcome *outcome) {
@@ -106,7 +105,7 @@ static void add_last_lines(Cluster *cluster, Outcome *outcome) {
   }
 }
 
-static void tell_verdict(Worker *worker, const Outcome *outcome, const char *skip, gint64 us, bool kept) {
+static void tell_verdict(Worker *worker, const Outcome *outcome, const char *skip, gint64 us, const char *kept) {
   EventLog *log = worker->log;
   bool bad = worker->verdict != VERDICT_PASSED && worker->verdict != VERDICT_SKIPPED;
   event_begin(log, "verdict");
@@ -120,35 +119,48 @@ static void tell_verdict(Worker *worker, const Outcome *outcome, const char *ski
     event_int(log, "line", outcome->at.line);
     event_int(log, "col", outcome->at.col);
   }
-  event_text(log, "kept", kept ? worker->cluster->dir : NULL);
+  event_text(log, "kept", kept);
   event_text(log, "again", bad ? worker->task->again : NULL);
   event_end(log);
 }
 
 /* ---- The test */
 
+/* A part of the test: what it is to do, and how it went. */
+typedef struct Part {
+  Cluster *cluster;
+  Outcome *outcome;
+} Part;
+
+static void make_nodes(gpointer data) {
+  Part *part = data;
+  cluster_make_nodes(part->cluster, part->outcome);
+}
+
 static void run_steps(gpointer data) {
-  struct { Worker *worker; Outcome *outcome; } *job = data;
-  Cluster *cluster = job->worker->cluster;
-  if (!cluster_start(cluster, job->outcome)) return;
+  Part *part = data;
+  Cluster *cluster = part->cluster;
+  if (!cluster_start(cluster, part->outcome)) return;
   Context context = {.scope = {.cluster = cluster}, .prefix = "", .list_limit = DEADLINE_NONE};
-  if (!steps_run(&context, &cluster->test->steps, job->outcome)) return;
-  backgrounds_collect_all(cluster, deadline_in(BACKGROUND_LIMIT), job->outcome);
+  if (!steps_run(&context, &cluster->test->steps, part->outcome)) return;
+  backgrounds_collect_all(cluster, deadline_in(BACKGROUND_LIMIT), part->outcome);
 }
 
 static void run_finally(gpointer data) {
-  struct { Worker *worker; Outcome *outcome; } *job = data;
-  Context context = {.scope = {.cluster = job->worker->cluster}, .prefix = "finally ", .list_limit = deadline_in(FINALLY_LIMIT)};
-  steps_run(&context, &job->worker->cluster->test->finally, job->outcome);
+  Part *part = data;
+  Deadline limit = deadline_in(FINALLY_LIMIT);
+  Context context = {.scope = {.cluster = part->cluster}, .prefix = "finally ", .list_limit = limit};
+  if (!steps_run(&context, &part->cluster->test->finally, part->outcome)) return;
+  backgrounds_collect_all(part->cluster, limit, part->outcome);
 }
 
 /* Runs a part of the test so that an interrupt can end it. */
-static void run_part(Worker *worker, const char *name, void (*part)(gpointer data), Outcome *outcome) {
-  struct { Worker *worker; Outcome *outcome; } job = {worker, outcome};
-  worker->cluster->main = fiber_spawn(name, part, &job);
-  if (worker->cluster->interrupted.kind != OUTCOME_OK) fiber_cancel(worker->cluster->main);
-  fiber_join(worker->cluster->main, DEADLINE_NONE);
-  worker->cluster->main = NULL;
+static void run_part(Cluster *cluster, const char *name, void (*run)(gpointer data), Outcome *outcome) {
+  Part part = {cluster, outcome};
+  cluster->main = fiber_spawn(name, run, &part);
+  if (cluster->interrupted.kind != OUTCOME_OK) fiber_cancel(cluster->main);
+  fiber_join(cluster->main, DEADLINE_NONE);
+  cluster->main = NULL;
 }
 
 static void watch_time(gpointer data) {
@@ -165,26 +177,46 @@ static Verdict judge(const Outcome *outcome, bool leaked_only) {
   return outcome->kind == OUTCOME_OK ? VERDICT_PASSED : outcome->kind == OUTCOME_FAILED ? VERDICT_FAILED : VERDICT_ERROR;
 }
 
-/* Steps, `finally`, the servers' end, what they left, their logs: each goes on whatever became of those before. */
-static void run_cluster(Worker *worker, Outcome *outcome) {
+/* True: it was interrupted. The test's time begins when its ports are there: another run may have had them. */
+static bool run_main(Worker *worker, Outcome *outcome) {
   Cluster *cluster = worker->cluster;
-  g_auto(Outcome) finally = {0}, stop = {0}, leaks = {0}, logs = {0};
   if (worker->stopped) ask_to_stop(worker);
-  Fiber *time = fiber_spawn("time limit", watch_time, worker);
-  run_part(worker, "steps", run_steps, outcome);
-  fiber_stop(time);
-  take_interrupt(cluster, outcome);
-  bool interrupted = cluster->interrupted.kind != OUTCOME_OK;
+  run_part(cluster, "ports", make_nodes, outcome);
+  if (outcome->kind == OUTCOME_OK) {
+    Fiber *time = fiber_spawn("time limit", watch_time, worker);
+    run_part(cluster, "steps", run_steps, outcome);
+    fiber_stop(time);
+  }
+  bool interrupted = take_interrupt(cluster, outcome);
+  backgrounds_abandon(cluster, outcome);
+  return interrupted;
+}
+
+/* Whatever became of the steps; the failure stays where the test stood, not where `finally` went on to. */
+static bool run_at_last(Worker *worker, Outcome *outcome) {
+  Cluster *cluster = worker->cluster;
+  g_auto(Outcome) finally = {0};
   const Step *current = cluster->current;
   g_autofree char *label = g_strdup(cluster->current_label);
-  outcome_clear(&cluster->interrupted);
-  if (cluster->test->finally.n > 0 && !cluster->hurry) run_part(worker, "finally", run_finally, &finally);
-  if (outcome->kind != OUTCOME_OK) {   /* the failure is where the test stood, not where `finally` went on to */
+  bool has_servers = cluster->nodes->len == cluster->test->n_servers;
+  if (cluster->test->finally.n == 0 || !has_servers || cluster->hurry) return false;
+  run_part(cluster, "finally", run_finally, &finally);
+  bool interrupted = take_interrupt(cluster, &finally);
+  backgrounds_abandon(cluster, &finally);
+  if (outcome->kind != OUTCOME_OK) {
     cluster->current = current;
     g_strlcpy(cluster->current_label, label, sizeof cluster->current_label);
   }
-  g_ptr_array_set_size(cluster->backgrounds, 0);
   add_story(outcome, "in 'finally'", &finally);
+  return interrupted;
+}
+
+/* Steps, `finally`, the servers' end, what they left, their logs: each goes on whatever became of those before. */
+static void run_cluster(Worker *worker, Outcome *outcome) {
+  Cluster *cluster = worker->cluster;
+  g_auto(Outcome) stop = {0}, leaks = {0}, logs = {0};
+  bool interrupted = run_main(worker, outcome);
+  interrupted = run_at_last(worker, outcome) || interrupted;
   if (outcome->kind != OUTCOME_OK) add_last_lines(cluster, outcome);
   cluster_stop(cluster, &stop);
   if (!interrupted) add_story(outcome, "when the servers were stopped", &stop);
@@ -206,12 +238,37 @@ static char *skip_reason(Worker *worker, bool *is_need) {
   return needs_missing(test, worker->task->options->user);
 }
 
+static void replace_text(char **text, const char *from, const char *to) {
+  if (!*text) return;
+  GString *changed = g_string_new(*text);
+  g_string_replace(changed, from, to, 0);
+  g_free(*text);
+  *text = g_string_free(changed, FALSE);
+}
+
+/* Where the test's files are to be looked at: where they are, or on the disk, when they are in memory. */
+static char *keep_directory(Cluster *cluster, Outcome *outcome) {
+  g_autofree char *name = g_path_get_basename(cluster->dir), *prefix = g_strconcat("runner-", name, NULL);
+  g_autoptr(GError) error = NULL;
+  if (!cluster->options->keep_dir) return g_strdup(cluster->dir);
+  char *kept = dirs_make_unique(cluster->options->keep_dir, prefix, cluster->options->user, &error);
+  if (kept && dirs_copy(cluster->dir, kept, cluster->options->user, deadline_after(REMOVE_LIMIT), &error)) {
+    replace_text(&outcome->headline, cluster->dir, kept);
+    replace_text(&outcome->detail, cluster->dir, kept);
+    return kept;
+  }
+  outcome_addf(outcome, "  its files stay in memory, as they could not be copied to the disk: %s", error->message);
+  g_free(kept);
+  return g_strdup(cluster->dir);
+}
+
 static void finish(Worker *worker, Outcome *outcome, gint64 began) {
   bool good = worker->verdict == VERDICT_PASSED || worker->verdict == VERDICT_SKIPPED;
   bool keep = (!good || worker->task->keep) && !worker->stopped;
   Cluster *cluster = worker->cluster;
-  tell_verdict(worker, outcome, NULL, g_get_monotonic_time() - began, keep && cluster->dir);
-  if (cluster->dir && !keep) dirs_remove(cluster->dir, deadline_after(REMOVE_LIMIT), NULL);
+  g_autofree char *kept = keep && cluster->dir ? keep_directory(cluster, outcome) : NULL;
+  tell_verdict(worker, outcome, NULL, g_get_monotonic_time() - began, kept);
+  if (cluster->dir && g_strcmp0(kept, cluster->dir) != 0) dirs_remove(cluster->dir, deadline_after(REMOVE_LIMIT), NULL);
   if (cluster->socket_dir) dirs_remove(cluster->socket_dir, deadline_after(REMOVE_LIMIT), NULL);
   cluster_free(cluster);
 }
@@ -231,7 +288,7 @@ static void run_test(gpointer data) {
   if (skip) {
     tell_test_begun(worker, NULL);
     worker->verdict = is_need && worker->task->options->require_all ? VERDICT_FAILED : VERDICT_SKIPPED;
-    tell_verdict(worker, &outcome, skip, 0, false);
+    tell_verdict(worker, &outcome, skip, 0, NULL);
     loop_quit();
     return;
   }
