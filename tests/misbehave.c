@@ -127,8 +127,13 @@ static _Noreturn void storm(int ms) {
   _exit(0);
 }
 
+/* When the first process has ended, the one in the background is all there is. */
 static void daemonise(void) {
-  if (must_fork() > 0) _exit(0);
+  pid_t middle = must_fork();
+  if (middle > 0) {
+    waitpid(middle, NULL, 0);
+    _exit(0);
+  }
   setsid();
   if (must_fork() > 0) _exit(0);
 }

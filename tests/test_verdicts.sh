@@ -27,8 +27,7 @@ jobs=${JOBS:-$((2 * $(nproc)))} limit=${LIMIT:-120}
 
 # What differs from one run to the next, made the same: directories, times, pids, ports.  Columns that were padded end as one.
 constant() {
-  sed -E "/^==[0-9]+==WARNING: ASan doesn't fully support/d
-          s|$here/tmp\.$1|TMP|g; s|$here|HERE|g; s|runner-[A-Za-z0-9]{6}\b|runner-X|g
+  sed -E "s|$here/tmp\.$1|TMP|g; s|$here|HERE|g; s|runner-[A-Za-z0-9]{6}\b|runner-X|g
           s|^(  to run it again: )[^ ]*|\1runner|; s| --seed [0-9]+||
           s/\(([0-9.]+ (ms|s|min)|[0-9]+:[0-9]+ min)(, [0-9]+ attempts)?\)/(TIME\3)/g
           s/[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9:]{5,8}(\.[0-9]+)?/DATE/g
@@ -45,6 +44,7 @@ run_one() {
   [ ! -e "$name.options" ] || read -r -a options < "$name.options"
   TMPDIR=$tmp timeout --kill-after=20 "$limit" "$runner" run -j 1 "${options[@]}" "$name.yaml" > "$here/$name.out" 2> "$here/$name.err" < /dev/null
   status=$?
+  sed -i "/^==[0-9]*==WARNING: ASan doesn't fully support/d" "$here/$name.err"
   { cat "$here/$name.out"
     [ ! -s "$here/$name.err" ] || { echo '--- stderr'; cat "$here/$name.err"; }
     echo "exit $status"
