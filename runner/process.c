@@ -33,6 +33,7 @@ static void note_exit(Process *process, int status) {
   process->status_known = true;
   process->exited = true;
   process->exited_at = g_get_monotonic_time();
+  g_clear_pointer(&process->watch, watch_free);
   close(process->pidfd);         /* whoever keeps the story of many exits keeps no descriptors */
   process->pidfd = -1;
   cond_wake(&process->changed);
@@ -246,8 +247,6 @@ static bool ask_zombie(pid_t pid, guint64 start_time, int *status) {
 static void on_followed_exit(int fd, short revents, gpointer data) {
   Process *process = data;
   int status = 0;
-  g_clear_pointer(&process->watch, watch_free);
-  if (process->exited) return;   /* it had become our child, and the reaper was first */
   bool known = ask_pidfd(process->pidfd, &status) || ask_zombie(process->pid, process->start_time, &status) ||
                ask_pidfd(process->pidfd, &status);
   note_exit(process, status);
