@@ -287,16 +287,13 @@ static char *owner_name(const char *marker) {
   return slash[1] ? g_strdup_printf("started by server '%s'", slash + 1) : g_strdup("started by a command of a step");
 }
 
-bool cluster_leaks(Cluster *cluster, Outcome *outcome) {
-  Deadline grace = deadline_in(LEAK_GRACE);
-  GArray *left = list_leftovers(cluster);
-  for (gint64 pause = 1000; left->len > 0 && !deadline_passed(grace) && !cluster->hurry; pause = MIN(pause * 2, 20000)) {
-    wait_until(deadline_after(pause));
-    g_array_unref(left);
-    left = list_leftovers(cluster);
-  }
-  g_autoptr(GString) lines = g_string_new(NULL);
+/* Says who is left, and returns how many; told at once, since who forks as fast as it can is gone a moment later.  A look
+ * that misses such ones leaves what the look before has told. */
+static guint tell_leftovers(Cluster *cluster, GString *lines, guint before) {
+  g_autoptr(GArray) left = list_leftovers(cluster);
   guint n = 0;
+  if (left->len == 0 && tree_has_children()) return before;
+  g_string_truncate(lines, 0);
   for (guint i = 0; i < left->len; i++) {
     const TreeProcess *process = &g_array_index(left, TreeProcess, i);
     if (excused(cluster, process)) continue;
@@ -304,8 +301,18 @@ bool cluster_leaks(Cluster *cluster, Outcome *outcome) {
     g_string_append_printf(lines, "  pid %d (%s), %s\n", (int)process->pid, process->command, owner);
     n++;
   }
-  bool gone = left->len == 0 || tree_kill(list_leftovers, cluster, deadline_after(5 * G_USEC_PER_SEC));
-  g_array_unref(left);
+  return n;
+}
+
+bool cluster_leaks(Cluster *cluster, Outcome *outcome) {
+  Deadline grace = deadline_in(LEAK_GRACE);
+  g_autoptr(GString) lines = g_string_new(NULL);
+  guint n = tell_leftovers(cluster, lines, 0);
+  for (gint64 pause = 1000; tree_has_children() && !deadline_passed(grace) && !cluster->hurry; pause = MIN(pause * 2, 20000)) {
+    wait_until(deadline_after(pause));
+    n = tell_leftovers(cluster, lines, n);
+  }
+  bool gone = !tree_has_children() || tree_kill(list_leftovers, cluster, deadline_after(5 * G_USEC_PER_SEC));
   ipc_remove_ours();
   if (!gone) outcome_error(outcome, "some of what the servers left behind could not be killed");
   else if (n > 0) outcome_fail(outcome, "%u process%s outlived the servers and had to be killed", n, n == 1 ? "" : "es");

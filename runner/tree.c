@@ -214,6 +214,11 @@ GArray *tree_orphans(const GArray *known_pids, const char *marker, const char *d
   return list;
 }
 
+bool tree_has_children(void) {
+  siginfo_t info;
+  return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 || errno != ECHILD;
+}
+
 bool tree_contains(pid_t root, pid_t pid) {
   Stat stat;
   for (int steps = 0; pid > 0 && steps < 1000; steps++) {

@@ -25,6 +25,9 @@ GArray *tree_list(pid_t root);
  * it, whose owner is `marker` (NULL: any owner or none).  dir: the owner's directory, by which those are known whose
  * environment has no marker (may be NULL). */
 GArray *tree_orphans(const GArray *known_pids, const char *marker, const char *dir);
+/* Whether there is anybody at all, dying ones included: the kernel's word, where lists that are made by reading /proc can
+ * miss who forks and ends meanwhile. */
+bool tree_has_children(void);
 /* The value of RUNNER_SERVER in its environment, newly allocated, or NULL. */
 char *tree_marker(pid_t pid);
 /* Signals each process of the list that is still the same one. */
