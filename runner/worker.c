@@ -223,7 +223,7 @@ static void run_cluster(Worker *worker, Outcome *outcome) {
   bool clean = outcome->kind == OUTCOME_OK;
   cluster_leaks(cluster, &leaks);
   bool leaked = leaks.kind == OUTCOME_FAILED;
-  if (!interrupted) add_story(outcome, "when the servers had stopped", &leaks);
+  if (!worker->stopped) add_story(outcome, "when the servers had stopped", &leaks);
   if (clean) cluster_check_logs(cluster, &logs);
   bool logs_bad = logs.kind != OUTCOME_OK;
   add_story(outcome, "in the servers' output", &logs);
