@@ -147,13 +147,14 @@ static bool bring_up_node(Node *node, Outcome *outcome) {
   bool early = upstream && clones_unstarted(node, upstream);
   if (early && !wait_until_made(upstream, outcome)) return false;
   if (upstream && !early && !wait_for_upstream(node, upstream, outcome)) return false;
-  if (!node_make(node, server->replica_of.s ? upstream : NULL, NULL, outcome) || !wait_for_clones(node, outcome)) return false;
+  if (!node_make(node, server->replica_of.s ? upstream : NULL, NULL, deadline_in(NODE_MAKE_LIMIT), outcome)) return false;
+  if (!wait_for_clones(node, outcome)) return false;
   if (early && !wait_for_upstream(node, upstream, outcome)) return false;
   if (!server->runs || !server->start || node_running(node)) return true;   /* a clone recipe may have started it */
   if (server->has_error_matches)
     return node_spawn(node, NULL, outcome) && node_wait_failure(node, &server->error_matches, deadline_in(30 * G_USEC_PER_SEC), outcome);
   if (server->lazy_ready) return node_spawn(node, NULL, outcome);
-  return node_start(node, NULL, outcome);
+  return node_start(node, NULL, deadline_in(node_ready_within(node)), outcome);
 }
 
 static void bring_up(gpointer data) {

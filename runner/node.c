@@ -14,6 +14,7 @@
 #define KILL_LIMIT (5 * G_USEC_PER_SEC)
 #define PORT_LIMIT (300 * G_USEC_PER_SEC)   /* another runner's test may have it until then */
 #define DOLT_PORT 3306           /* of a server in Dolt's format that names none */
+#define READY_LIMIT (30 * G_USEC_PER_SEC)
 #define DEFAULT_GRACE (10 * G_USEC_PER_SEC)
 
 /* ---- Made and freed */
@@ -247,12 +248,13 @@ static bool run_init(Node *node, Outcome *outcome) {
   return recipe_run_for(node->cluster, &node->server->init, roles, what, NULL, limit, outcome);
 }
 
-bool node_start(Node *node, const NodeRun *run, Outcome *outcome) {
-  gint64 within = node->server->ready.within >= 0 ? node->server->ready.within
-                  : node->engine->ready.within >= 0 ? node->engine->ready.within : 30 * G_USEC_PER_SEC;
-  if (!node_spawn(node, run, outcome)) return false;
-  if (!node_wait_ready(node, deadline_in(within), outcome)) return false;
-  return run_init(node, outcome);
+gint64 node_ready_within(const Node *node) {
+  if (node->server->ready.within >= 0) return node->server->ready.within;
+  return node->engine->ready.within >= 0 ? node->engine->ready.within : READY_LIMIT;
+}
+
+bool node_start(Node *node, const NodeRun *run, Deadline limit, Outcome *outcome) {
+  return node_spawn(node, run, outcome) && node_wait_ready(node, limit, outcome) && run_init(node, outcome);
 }
 
 /* What it printed since this start has a match. */

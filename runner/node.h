@@ -61,15 +61,19 @@ void node_free(Node *node);
 
 bool node_running(const Node *node);
 /* Directory, cached creation, setup, settings, files, prepare; a replica: by its engine's clone recipe. */
-bool node_make(Node *node, Node *from, const Texts *clone_args, Outcome *outcome);
+bool node_make(Node *node, Node *from, const Texts *clone_args, Deadline limit, Outcome *outcome);
+/* Generous, since a loaded machine copies slowly; a definition's own limits lie above it in the test's. */
+#define NODE_MAKE_LIMIT (120 * G_USEC_PER_SEC)
 /* Spawns it; readiness is node_wait_ready()'s. */
 bool node_spawn(Node *node, const NodeRun *run, Outcome *outcome);
 /* Until it answers and what answers is ours, or it has exited, or the deadline. */
 bool node_wait_ready(Node *node, Deadline deadline, Outcome *outcome);
 /* It must end by itself, non-zero, and its output since this start match all. */
 bool node_wait_failure(Node *node, const PatternTexts *patterns, Deadline deadline, Outcome *outcome);
-/* spawn, ready, and the first time its `init`. */
-bool node_start(Node *node, const NodeRun *run, Outcome *outcome);
+/* How long it may take to be ready, as the server or its engine says. */
+gint64 node_ready_within(const Node *node);
+/* spawn, ready until limit, and the first time its `init`. */
+bool node_start(Node *node, const NodeRun *run, Deadline limit, Outcome *outcome);
 /* The ladder; mode NULL: the default. Frozen ones are thawed first. Always ends with the process gone; false: by SIGKILL, or
  * with a bad status. */
 bool node_stop(Node *node, const char *mode, Outcome *outcome);

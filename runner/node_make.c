@@ -10,9 +10,6 @@
 #include "runner/settings.h"
 #include "runner/step.h"
 
-/* Generous, since a loaded machine copies slowly; a definition's own limits lie above it in the test's. */
-#define MAKE_LIMIT (120 * G_USEC_PER_SEC)
-
 void node_set(Node *node, const char *key, const char *value) {
   if (!g_hash_table_contains(node->settings, key)) g_ptr_array_add(node->settings_order, g_strdup(key));
   g_hash_table_replace(node->settings, g_strdup(key), g_strdup(value));
@@ -128,10 +125,9 @@ static bool create_home(Node *node, Deadline limit, Outcome *outcome) {
   return cache_create(node, node->home, limit, outcome);
 }
 
-bool node_make(Node *node, Node *from, const Texts *clone_args, Outcome *outcome) {
+bool node_make(Node *node, Node *from, const Texts *clone_args, Deadline limit, Outcome *outcome) {
   const Server *server = node->server;
   const Engine *engine = node->engine;
-  Deadline limit = deadline_in(MAKE_LIMIT);
   Scope scope = {.cluster = node->cluster, .roles = {.self = node, .primary = from}};
   GError *error = NULL;
   if ((!from || engine->clone_created) && !create_home(node, limit, outcome)) return false;

@@ -48,6 +48,14 @@ bool wait_outcome(Context *context, WaitResult result, Outcome *outcome, const c
   return outcome_fail(outcome, "%s", what);
 }
 
+Deadline limit_in_try(const Context *context, gint64 usual) {
+  return context->limit_given ? context->limit : deadline_first(context->limit, deadline_in(usual));
+}
+
+Deadline limit_of_its_own(const Context *context, gint64 usual) {
+  return context->limit_given ? context->limit : deadline_first(context->list_limit, deadline_in(usual));
+}
+
 Node *context_node(Context *context, const Name *name, Outcome *outcome) {
   GError *error = NULL;
   Node *node = scope_node(&context->scope, name->s, &error);

@@ -20,7 +20,7 @@ typedef struct Context {
   const Step *step;
   Deadline limit;                /* of this try */
   Deadline list_limit;           /* no step of the list may go on longer (a recipe within a step) */
-  bool limit_given;              /* by timeout or within: the statement's own default does not shorten it */
+  bool limit_given;              /* by timeout or within: no verb's own default changes it */
   bool quiet;                    /* recipes: no step events */
   const Texts **extra_args;      /* recipes: clone's args, added to the first of the engine's own programs that runs; NULL then */
   Background *background;        /* the step runs in the background */
@@ -67,6 +67,10 @@ char *step_text(const Step *step);
 GPtrArray *target_nodes(Context *context, const Target *target, Outcome *outcome);
 /* A server by name, in this context; NULL with the outcome set. */
 Node *context_node(Context *context, const Name *name, Outcome *outcome);
+/* Until when what a verb usually gives `usual` microseconds may take: as long as the definition says; where it says nothing,
+ * no longer than the try (limit_in_try), or than the list (limit_of_its_own: for what may take longer than other steps). */
+Deadline limit_in_try(const Context *context, gint64 usual);
+Deadline limit_of_its_own(const Context *context, gint64 usual);
 /* WAIT_* to an outcome: "what" was waited for. */
 bool wait_outcome(Context *context, WaitResult result, Outcome *outcome, const char *format, ...) G_GNUC_PRINTF(4, 5);
 void context_summary(Context *context, const char *format, ...) G_GNUC_PRINTF(2, 3);

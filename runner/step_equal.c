@@ -58,7 +58,7 @@ static bool until_equal(Context *context, GPtrArray *nodes, const EqualStep *equ
 void step_equal(Context *context, const Step *step, Outcome *outcome) {
   const EqualStep *equal = &step->equal;
   Context inner = *context;
-  if (!context->limit_given) inner.limit = deadline_first(context->limit, deadline_in(EQUAL_LIMIT));
+  inner.limit = limit_in_try(context, EQUAL_LIMIT);
   g_autoptr(GPtrArray) nodes = target_nodes(&inner, &equal->on, outcome);
   if (!nodes) return;
   GError *error = NULL;

@@ -70,7 +70,7 @@ void step_await(Context *context, const Step *step, Outcome *outcome) {
   background->awaited = true;
   Context inner = *context;
   if (step->await.blocked) {
-    if (!context->limit_given) inner.limit = deadline_first(context->limit, deadline_in(BLOCKED_LIMIT));
+    inner.limit = limit_in_try(context, BLOCKED_LIMIT);
     wait_blocked(&inner, background, outcome);
   } else if (background_collect(&inner, background, outcome)) {
     return;

@@ -56,14 +56,16 @@ static bool start_node(Context *context, Node *node, const LifeStep *life, Outco
     if (life->has_envs) node->lasting_envs = &life->envs;
     run.args = run.envs = NULL;
   }
-  if (!node->made && !node_make(node, NULL, NULL, outcome)) return false;
+  if (!node->made && node->server->replica_of.s)
+    return outcome_fail(outcome, "server '%s' is not there yet: a clone step makes it", node->name);
+  if (!node->made && !node_make(node, NULL, NULL, limit_of_its_own(context, NODE_MAKE_LIMIT), outcome)) return false;
   if (!change_settings(context, node, &life->settings, outcome)) return false;
   /* What a recipe ran may have brought another server's file (pg_rewind does): the test's settings win. */
   if (context->quiet && !node_write_settings(node, outcome)) return false;
   if (life->has_fails)
-    return node_spawn(node, &run, outcome) && node_wait_failure(node, &life->fails, deadline_first(context->limit, deadline_in(FAIL_LIMIT)), outcome);
+    return node_spawn(node, &run, outcome) && node_wait_failure(node, &life->fails, limit_in_try(context, FAIL_LIMIT), outcome);
   if (life->lasting) return node_spawn(node, &run, outcome);   /* Dolt's way: readiness is asked when a session is wanted */
-  return node_start(node, &run, outcome);
+  return node_start(node, &run, limit_of_its_own(context, node_ready_within(node)), outcome);
 }
 
 static bool restart_node(Context *context, Node *node, const LifeStep *life, Outcome *outcome) {
@@ -177,7 +179,8 @@ static bool signal_node(Context *context, Node *node, const LifeStep *life, Outc
   if (!node->process) return outcome_fail(outcome, "server '%s' was not started yet", node->name);
   g_autofree char *what = g_strdup_printf("signal %s%s%s", signal_name(signo), digits ? " to pid " : "", digits ? digits : "");
   tell_fault(context, node, what);
-  if (digits) return signal_pid(context, node, (pid_t)atoi(digits), signo, outcome);
+  pid_t pid = digits ? (pid_t)atoi(digits) : node->process->pid;
+  if (pid != node->process->pid) return signal_pid(context, node, pid, signo, outcome);
   if (!node_running(node)) return outcome_fail(outcome, "server '%s' is not running: there is nothing to signal", node->name);
   node->exit_explained = node->exit_explained || !goes_on_after(signo);
   node->signalled = signo;
@@ -194,12 +197,16 @@ void step_signal(Context *context, const Step *step, Outcome *outcome) { for_eac
 
 static bool exited_node(Context *context, Node *node, const LifeStep *life, Outcome *outcome) {
   if (!node->process) return outcome_fail(outcome, "server '%s' was not started yet", node->name);
+  node->awaited++;               /* whatever its end is, it is told here */
   WaitResult result = process_wait(node->process, context->limit);
+  node->awaited--;
   if (!wait_outcome(context, result, outcome, "server '%s' was to end by itself, but it still runs", node->name)) return false;
   node->exit_explained = true;
   int status = node->process->status;
   g_autofree char *end = exit_text(status);
-  g_autofree char *wanted = life->signal.raw ? scope_render(&context->scope, &life->signal, NULL, NULL) : NULL;
+  GError *error = NULL;
+  g_autofree char *wanted = scope_render(&context->scope, &life->signal, NULL, &error);
+  if (error) return outcome_take_error(outcome, error);
   if (life->has_status && !(WIFEXITED(status) && WEXITSTATUS(status) == life->status))
     outcome_fail(outcome, "server '%s' was to exit with status %d, but it %s", node->name, life->status, end);
   else if (wanted && !(WIFSIGNALED(status) && WTERMSIG(status) == signal_number(wanted)))

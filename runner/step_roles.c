@@ -47,11 +47,13 @@ static bool clone_node(Context *context, Node *node, const LifeStep *life, Outco
   if (outcome->kind != OUTCOME_OK) return false;
   if (!from) return outcome_error(outcome, "clone: from which server? '%s' has no 'replica_of', so say 'from'", node->name);
   if (node_running(node)) return outcome_fail(outcome, "server '%s' is running: stop it before it is cloned anew", node->name);
+  if (!node_sweep(node, outcome)) return false;
   if (!dirs_remove(node->dir, context->limit, &error)) return outcome_take_error(outcome, error);
   g_autofree char *made = dirs_make(node->cluster->dir, node->server->dir ? node->server->dir : node->name, 0700, node->cluster->options->user, &error);
   if (!made) return outcome_take_error(outcome, error);
-  if (!node_make(node, from, &life->args, outcome)) return false;
-  return !node->server->start || node_running(node) || node_start(node, NULL, outcome);
+  if (!node_make(node, from, &life->args, limit_of_its_own(context, NODE_MAKE_LIMIT), outcome)) return false;
+  if (!node->server->start || node_running(node)) return true;
+  return node_start(node, NULL, limit_of_its_own(context, node_ready_within(node)), outcome);
 }
 
 /* ---- promote, follow, rejoin */
@@ -73,7 +75,8 @@ static bool turn_towards(Context *context, Node *node, const LifeStep *life, boo
   if (!recipe_run(context, recipe, (Roles){.self = node, .primary = primary}, what, outcome)) return false;
   if (!node_running(node)) {
     if (!node_write_settings(node, outcome)) return false;
-    if (was_running && !node_start(node, NULL, outcome)) return false;
+    Deadline limit = limit_of_its_own(context, node_ready_within(node));
+    if (was_running && !node_start(node, NULL, limit, outcome)) return false;
   }
   return !was_running || wait_attached(context, node, outcome);
 }

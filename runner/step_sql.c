@@ -7,7 +7,6 @@
 
 #define STATEMENT_LIMIT (30 * G_USEC_PER_SEC)
 #define DOLT_STATEMENT_LIMIT (20 * G_USEC_PER_SEC)
-#define READY_LIMIT (30 * G_USEC_PER_SEC)
 #define DOLT_PAUSE 50000
 #define DOLT_PINGS 50
 #define LOST_GRACE (1 * G_USEC_PER_SEC)
@@ -79,9 +78,7 @@ static bool tee_row(guint n, const DbCell *cells, gpointer data) {
 }
 
 static Deadline statement_limit(const Context *context) {
-  if (context->limit_given) return context->limit;
-  gint64 limit = context->scope.cluster->test->dolt ? DOLT_STATEMENT_LIMIT : STATEMENT_LIMIT;
-  return deadline_first(context->limit, deadline_in(limit));
+  return limit_in_try(context, context->scope.cluster->test->dolt ? DOLT_STATEMENT_LIMIT : STATEMENT_LIMIT);
 }
 
 static void tell_statement(Context *context, const Session *session, const char *sql, gsize len, gint64 began, const DbOutcome *said) {
@@ -393,7 +390,7 @@ static bool run_entries(Context *context, const SqlStep *sql, Session *session, 
 
 static bool wait_until_ready(Context *context, Node *node, Outcome *outcome) {
   if (node->state != NODE_STARTING) return true;
-  return node_wait_ready(node, deadline_first(context->limit, deadline_in(READY_LIMIT)), outcome);
+  return node_wait_ready(node, limit_in_try(context, node_ready_within(node)), outcome);
 }
 
 /* Two lanes may have opened one of the same name: the second to come gives way, as the first is in use. */

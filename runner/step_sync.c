@@ -183,7 +183,7 @@ void step_sync(Context *context, const Step *step, Outcome *outcome) {
   g_autoptr(GHashTable) own = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   Context inner = *context;
   inner.scope.own = own;
-  if (!context->limit_given) inner.limit = deadline_first(context->limit, deadline_in(SYNC_LIMIT));
+  inner.limit = limit_in_try(context, SYNC_LIMIT);
   Node *from = context_node(&inner, &step->sync.from, outcome);
   bool good = from && take_position(&inner, from, outcome);
   for (guint i = 0; good && i < step->sync.to.n; i++) {
