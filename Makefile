@@ -6,7 +6,7 @@
 #   make deps       installs what is missing, by apt-get
 #   make bench      measures what statements and comparisons cost
 #   make install    PREFIX=/usr/local DESTDIR=
-# Variants: VARIANT=debug (the default), release, asan.  V=1 shows commands whole.
+# Variants: VARIANT=debug (the default), release, asan; see also lint, coverage and fuzz below.  V=1 shows commands whole.
 
 VARIANT ?= debug
 BUILD   ?= build$(if $(filter-out debug,$(VARIANT)),/$(VARIANT))
@@ -20,6 +20,7 @@ WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpo
             -Wno-unused-parameter -Wno-missing-field-initializers $(if $(CI),-Werror)
 FLAGS_debug   := -O1 -g
 FLAGS_release := -O2 -g -DNDEBUG
+FLAGS_fuzz    := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-omit-frame-pointer -Wno-unknown-warning-option
 FLAGS_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 CFLAGS_ALL    = -std=gnu11 -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -DG_LOG_DOMAIN='"runner"' -I. $(WARNINGS) $(FLAGS_$(VARIANT)) \
                 $(shell pkg-config --cflags $(PACKAGES)) $(CPPFLAGS) $(CFLAGS)
@@ -36,7 +37,7 @@ object    = $(patsubst %.c,$(OBJ)/%.o,$(1))
 TEST_PROGRAMS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TESTS))
 TOOL_PROGRAMS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TOOLS))
 
-.PHONY: all run test check bench programs-for-tests install clean deps
+.PHONY: all run test check bench programs-for-tests install clean deps lint coverage fuzz fuzzers
 all: $(BUILD)/runner
 
 $(BUILD)/libyamldef.a:  $(call object,$(wildcard yamldef/*.c))
@@ -96,6 +97,31 @@ install: $(BUILD)/runner
 	$(INSTALL) $(BUILD)/runner.1 $(DESTDIR)$(PREFIX)/share/man/man1/runner.1
 	$(INSTALL) $(BUILD)/completion.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/runner
 	$(INSTALL) $(BUILD)/completion.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/runner.fish
+
+# Development: what the compilers' other tools say, how much the tests reach, what random input does.
+lint:
+	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --suppress=missingIncludeSystem \
+	  --error-exitcode=1 -I. $(LIBRARY) $(wildcard cmd/*.c)
+	clang-tidy --quiet --warnings-as-errors='*' $(LIBRARY) $(wildcard cmd/*.c) -- $(filter-out -Werror,$(CFLAGS_ALL))
+
+coverage:
+	$(MAKE) BUILD=$(BUILD)/coverage CFLAGS=--coverage LDFLAGS=--coverage check
+	lcov --quiet --capture --directory $(BUILD)/coverage --no-external --output-file $(BUILD)/coverage.info
+	lcov --list $(BUILD)/coverage.info
+
+FUZZERS  := $(patsubst tests/fuzz/%.c,$(BUILD)/%,$(wildcard tests/fuzz/*.c))
+FUZZTIME ?= 60
+$(FUZZERS): $(BUILD)/%: $(OBJ)/tests/fuzz/%.o $(BUILD)/librunner.a $(BUILD)/libyamldef.a $(BUILD)/libdbclient.a
+	$(call say,LINK,$@)$(CC) $(CFLAGS_ALL) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(LIBS) -lm
+
+fuzzers: $(FUZZERS)
+	@mkdir -p $(addprefix $(BUILD)/corpus/,$(notdir $(FUZZERS)))
+	@cp -n testdefs/*.yaml tests/broken/*.yaml tests/verdicts/*.yaml $(BUILD)/corpus/fuzz_definition
+	@for fuzzer in $(FUZZERS); do \
+	  $$fuzzer -max_total_time=$(FUZZTIME) -timeout=10 -artifact_prefix=$$fuzzer- $(BUILD)/corpus/$$(basename $$fuzzer) || exit 1; done
+
+fuzz:
+	$(MAKE) VARIANT=fuzz CC=clang BUILD=$(BUILD)/fuzz fuzzers
 
 clean:
 	rm -rf $(BUILD)
