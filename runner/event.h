@@ -21,7 +21,7 @@
  *   exit         server, pid, status or signal, expected (bool), text
  *   log          server, offset                                     (where a server's output stood when the next step began; when it has grown)
  *   note         text
- *   verdict      verdict, us, headline, detail (lines), step, file, line, col (of the failure), kept (directory), again
+ *   verdict      verdict, us, longest_turn_us (how long the worker's loop was held up at most), headline, detail (lines), step, file, line, col (of the failure), kept (directory), again
  *                (the command that runs it alone)
  *   run_ended    us, passed, failed, error, skipped, flaky, leaked, signal
  *

@@ -44,6 +44,7 @@ static void runner_died(int fd, short revents, gpointer data) {
 
 static void ask_to_stop(Worker *worker) {
   if (!worker->cluster) return;
+  clock_limits(true);            /* whoever sits at a debugger has ended it himself */
   cluster_interrupt(worker->cluster, OUTCOME_ERROR, "the run was stopped", NULL, NULL);
   if (worker->hurry) worker->cluster->hurry = true;
 }
@@ -111,6 +112,7 @@ static void tell_verdict(Worker *worker, const Outcome *outcome, const char *ski
   event_begin(log, "verdict");
   event_text(log, "verdict", verdict_word(worker->verdict));
   event_int(log, "us", us);
+  event_int(log, "longest_turn_us", loop_longest_turn());
   event_text(log, "headline", skip ? skip : outcome->headline);
   event_text(log, "detail", outcome->detail);
   if (bad && worker->cluster && worker->cluster->current) event_text(log, "step", worker->cluster->current_label);
