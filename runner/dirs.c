@@ -74,13 +74,17 @@ char *dirs_make_unique(const char *base, const char *prefix, const Credentials *
   return NULL;
 }
 
-/* Best effort: a file system without the flag has no such need. */
-void dirs_spread(const char *path) {
+/* The flag on the parent has its directories spread, from a place that their name's hash gives: a name never used before
+ * gives one that was not used just now. */
+void dirs_make_apart(const char *parent, const char *name) {
   int flags;
-  autoclose fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  autoclose fd = open(parent, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0 || ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0) return;
   flags |= FS_TOPDIR_FL;
-  ioctl(fd, FS_IOC_SETFLAGS, &flags);
+  if (ioctl(fd, FS_IOC_SETFLAGS, &flags) < 0) return;
+  g_autofree char *id = g_uuid_string_random(), *new_name = g_strconcat(".new-", id, NULL);
+  if (mkdirat(fd, new_name, 0700) < 0) return;
+  if (renameat2(fd, new_name, fd, name, RENAME_NOREPLACE) < 0) unlinkat(fd, new_name, AT_REMOVEDIR);
 }
 
 /* ---- Walking beneath a root */

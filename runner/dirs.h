@@ -15,9 +15,10 @@
 char *dirs_tmp(const Credentials *user, GError **error);
 /* Makes base/PREFIX-XXXXXX, 0700 and owned by the user; what is missing of base is made 0755.  Newly allocated. */
 char *dirs_make_unique(const char *base, const char *prefix, const Credentials *user, GError **error);
-/* Has the file system, where it can (ext2 to ext4), place the directories made within this one far apart: else the files
- * of each new server are looked for a place among the many just removed, which can take half a millisecond a file. */
-void dirs_spread(const char *path);
+/* Makes parent/name, where nothing has that name, so that ext4 places it far from what else is there.  Without a journal
+ * ext4 looks at each file removed in the last minutes when it seeks a place for a new one nearby: after some tests that
+ * is half a millisecond for each of a server's thousand files.  Best effort: dirs_make() follows for mode and owner. */
+void dirs_make_apart(const char *parent, const char *name);
 /* Makes root/relative with all parents (0750, owned by the user); one that exists gets this mode and owner too.  "" is
  * root itself.  Newly allocated full path. */
 char *dirs_make(const char *root, const char *relative, int mode, const Credentials *user, GError **error);

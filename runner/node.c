@@ -71,6 +71,7 @@ Node *node_new(Cluster *cluster, const Server *server, Outcome *outcome) {
   const char *dir = server->dir ? server->dir : node->name, *home = server->home ? server->home : dir;
   GError *error = NULL;
   if (!server->external) {
+    if (*dir && !strchr(dir, '/')) dirs_make_apart(cluster->dir, dir);
     node->dir = dirs_make(cluster->dir, dir, 0700, cluster->options->user, &error);
     if (node->dir) node->home = *home ? dirs_make(cluster->dir, home, 0700, cluster->options->user, &error) : g_strdup(cluster->dir);
   } else {

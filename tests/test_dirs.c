@@ -145,27 +145,38 @@ static void test_unique(void) {
   g_assert_cmpint(st.st_mode & 07777, ==, 0755);
 }
 
-/* The flag stands on the directory itself, and what is made within works as before; nothing there is nothing done. */
-static void test_spread(void) {
-  g_autoptr(GError) error = NULL;
-  g_autofree char *dir = dirs_make(root, "spread", 0700, &user, &error);
-  g_assert_no_error(error);
+static bool spreads(const char *dir) {
   int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), flags = 0;
-  bool has_flags = ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 && ioctl(fd, FS_IOC_SETFLAGS, &flags) == 0;
-  struct statfs fs;
-  g_assert_cmpint(fstatfs(fd, &fs), ==, 0);
-  dirs_spread(dir);
-  if (has_flags && fs.f_type == EXT4_SUPER_MAGIC) {
-    g_assert_cmpint(ioctl(fd, FS_IOC_GETFLAGS, &flags), ==, 0);
-    g_assert_cmpint(flags & FS_TOPDIR_FL, ==, FS_TOPDIR_FL);
-  }
+  bool flag = ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 && (flags & FS_TOPDIR_FL);
   close(fd);
-  g_autofree char *within = dirs_make(root, "spread/server/data", 0700, &user, &error);
+  return flag;
+}
+
+/* Made under its own name, nothing else left beside it; what is there already, whatever it is, stays. */
+static void test_apart(void) {
+  g_autoptr(GError) error = NULL;
+  struct statfs fs;
+  g_autofree char *dir = dirs_make(root, "apart", 0700, &user, &error);
   g_assert_no_error(error);
-  g_assert_true(g_file_test(within, G_FILE_TEST_IS_DIR));
-  g_assert_true(dirs_remove_now(dir, &error));
-  dirs_spread(dir);
-  g_assert_false(g_file_test(dir, G_FILE_TEST_EXISTS));
+  g_assert_true(dirs_write(dir, "file", "x", 1, -1, false, &user, &error));
+  g_autofree char *full = dirs_make(dir, "full/within", 0700, &user, &error);
+  dirs_make_apart(dir, "server");
+  dirs_make_apart(dir, "file");
+  dirs_make_apart(dir, "full");
+  g_assert_cmpint(statfs(dir, &fs), ==, 0);
+  g_assert_true(spreads(dir) || fs.f_type != EXT4_SUPER_MAGIC);
+  guint n = 0;
+  GDir *entries = g_dir_open(dir, 0, NULL);
+  for (const char *name; (name = g_dir_read_name(entries)); n++)
+    g_assert_true(strcmp(name, "file") == 0 || strcmp(name, "full") == 0 || strcmp(name, "server") == 0);
+  g_dir_close(entries);
+  g_assert_cmpuint(n, ==, spreads(dir) ? 3 : 2);
+  assert_content("apart/file", "x");
+  g_assert_true(g_file_test(full, G_FILE_TEST_IS_DIR));
+  g_free(dirs_make(dir, "server", 0710, &user, &error));
+  g_assert_no_error(error);
+  assert_mode("apart/server", 0710);
+  dirs_make_apart("/nonexistent", "server");
 }
 
 static void assert_tmp(const char *tmp, const char *path, const char *message) {
@@ -373,7 +384,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/dirs/written, replaced, added to", test_write);
   g_test_add_func("/dirs/what leads out is refused", test_refused);
   g_test_add_func("/dirs/unique", test_unique);
-  g_test_add_func("/dirs/spread", test_spread);
+  g_test_add_func("/dirs/made apart", test_apart);
   g_test_add_func("/dirs/the temporary directory", test_tmp);
   g_test_add_func("/dirs/copied", test_copy);
   g_test_add_func("/dirs/not copied", test_copy_not);
