@@ -25,6 +25,11 @@ const Variable *variable_get(Cluster *cluster, const char *name) {
   return cluster->vars ? g_hash_table_lookup(cluster->vars, name) : NULL;
 }
 
+void scope_capture(Scope *scope, const char *name, const char *bytes, gsize len) {
+  if (scope->own) g_hash_table_replace(scope->own, g_strdup(name), g_strndup(bytes, len));
+  else variable_set(scope->cluster, name, bytes, len);
+}
+
 Node *scope_node(Scope *scope, const char *name, GError **error) {
   Node *node = NULL;
   if (strcmp(name, "self") == 0) node = scope->roles.self;
@@ -43,9 +48,7 @@ int cluster_port_name(Cluster *cluster, const char *name, GError **error) {
   return port;
 }
 
-const char *node_host(const Node *node) {
-  return node->server->external && node->server->external_host.raw ? node->server->external_host.raw : "127.0.0.1";
-}
+const char *node_host(const Node *node) { return node->host ? node->host : "127.0.0.1"; }
 
 static char *number(int value) { return value == 0 ? NULL : g_strdup_printf("%d", value); }
 
@@ -94,10 +97,15 @@ static char *var(Scope *scope, const char *name, GError **error) {
 }
 
 char *node_conninfo(Node *node, Scope *scope, GError **error) {
-  g_autofree char *user = NULL, *database = NULL;
   const SessionWords *own = &node->server->words, *engine = &node->engine->words;
-  user = scope_render(scope, own->user.raw ? &own->user : &engine->user, NULL, error);
-  database = scope_render(scope, own->database.raw ? &own->database : &engine->database, NULL, error);
+  GError *problem = NULL;
+  g_autofree char *user = scope_render(scope, own->user.raw ? &own->user : &engine->user, NULL, &problem);
+  g_autofree char *database =
+    problem ? NULL : scope_render(scope, own->database.raw ? &own->database : &engine->database, NULL, &problem);
+  if (problem) {
+    g_propagate_error(error, problem);
+    return NULL;
+  }
   GString *words = g_string_new(NULL);
   g_string_printf(words, "host=%s port=%d", node_host(node), node->port);
   if (user) g_string_append_printf(words, " user=%s", user);
@@ -136,6 +144,11 @@ static char *each(Scope *scope, guint n_args, const char *const *args, GError **
     Node *node = g_ptr_array_index(scope->cluster->nodes, i);
     if (g_strcmp0(node->server->cluster, self->server->cluster) != 0) continue;
     int port = extra ? GPOINTER_TO_INT(g_hash_table_lookup(node->extra_ports, extra)) : node->port;
+    if (port == 0) {
+      g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "in '{{each %s}}': server '%s' has no such port", args[0], node->name);
+      g_string_free(joined, TRUE);
+      return NULL;
+    }
     g_autofree char *digits = g_strdup_printf("%d", port);
     g_auto(GStrv) parts = g_strsplit(args[1], "%", -1);
     g_autofree char *one = g_strjoinv(digits, parts);

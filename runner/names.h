@@ -11,7 +11,7 @@ typedef struct Roles { Node *self, *primary, *peer; } Roles;
 typedef struct Scope {
   Cluster *cluster;
   Roles roles;
-  GHashTable *own;               /* name -> char *, owned texts; captures go here when it is there; may be NULL */
+  GHashTable *own;               /* name -> char *, owned texts; may be NULL */
   const char *dir_as;            /* what {{dir "self"}} is while a template directory is being made, or NULL */
   const char *home_as;
 } Scope;
@@ -20,6 +20,8 @@ typedef struct Scope {
 typedef struct Variable { char *bytes; gsize len; } Variable;
 void variable_set(Cluster *cluster, const char *name, const char *bytes, gsize len);
 const Variable *variable_get(Cluster *cluster, const char *name);
+/* What a step captures: into the scope's own variables when it has some, else the test's. */
+void scope_capture(Scope *scope, const char *name, const char *bytes, gsize len);
 
 /* NULL with error: what it names is not there. A text that was not given gives NULL without error. */
 char *scope_render(Scope *scope, const Text *text, gsize *len, GError **error);

@@ -25,6 +25,8 @@ static bool take_ports(Node *node, Outcome *outcome) {
   Scope scope = {.cluster = node->cluster, .roles = {.self = node}};
   GError *error = NULL;
   if (!server->runs && !server->external) return true;
+  node->host = scope_render(&scope, &server->external_host, NULL, &error);
+  if (error) return outcome_take_error(outcome, error);
   const Text *fixed = server->external ? &server->external_port : &server->port;
   if (fixed->raw) {
     g_autofree char *digits = scope_render(&scope, fixed, NULL, &error);
@@ -95,6 +97,7 @@ void node_free(Node *node) {
   g_ptr_array_unref(node->settings_order);
   g_free(node->dir);
   g_free(node->home);
+  g_free(node->host);
   g_free(node->marker);
   g_free(node->version);
   g_free(node);

@@ -28,6 +28,7 @@ struct Node {
   const char *name;
   NodeState state;
   char *dir, *home, *marker;
+  char *host;                    /* an external server's address; NULL: here */
   int port;                      /* 0: none (a directory only) */
   GHashTable *extra_ports;       /* name -> port */
   GHashTable *settings;          /* what `settings` and steps ask for now: key -> value (NULL: removed) */

@@ -70,7 +70,7 @@ static Answer ask_session(Asking *asking, Outcome *outcome) {
 
 /* A probe of a port nobody listens on can be answered by itself: both ends are the same address then. */
 static bool connected_to_itself(int fd) {
-  struct sockaddr_in here, there;
+  struct sockaddr_in here = {0}, there = {0};
   socklen_t len = sizeof here, len2 = sizeof there;
   return getsockname(fd, (struct sockaddr *)&here, &len) == 0 && getpeername(fd, (struct sockaddr *)&there, &len2) == 0 &&
          here.sin_port == there.sin_port && here.sin_addr.s_addr == there.sin_addr.s_addr;
@@ -221,6 +221,7 @@ static bool ask_until(Asking *asking, Outcome *outcome) {
     bool last = deadline_passed(end);
     if (last) asking->limit = deadline_in(LAST_TRY);   /* so that a slow machine has looked at the end, too */
     Answer answer = ask(asking, outcome);
+    if (answer == ANSWER_YES && process && process->exited) continue;   /* it answered and ended: who awaits it tells of that */
     if (answer == ANSWER_YES) return true;
     if (answer == ANSWER_NEVER) return false;
     if (fiber_cancelled()) return outcome_cancel(outcome);

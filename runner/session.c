@@ -115,7 +115,9 @@ Session *session_open(Scope *scope, Node *node, const SessionWords *step_words, 
     outcome_error(outcome, "server '%s' takes no sessions: its engine '%s' has no client", node->name, node->engine->name);
     return NULL;
   }
-  if (!words_add(&words, scope, &node->engine->words, &error) || !words_add(&words, scope, &node->server->words, &error) ||
+  Scope own = *scope;
+  own.roles.self = node;         /* whom a profile and a server mean by it, whoever asks */
+  if (!words_add(&words, &own, &node->engine->words, &error) || !words_add(&words, &own, &node->server->words, &error) ||
       (step_words && !words_add(&words, scope, step_words, &error))) {
     outcome_take_error(outcome, error);
     return NULL;

@@ -29,7 +29,7 @@ static bool keep_groups(Context *context, const LogStep *log, const Pattern *pat
     g_autofree char *bytes = pattern_group(pattern, pair->value.raw);
     if (!bytes && !pattern_has_group(pattern, pair->value.raw)) continue;   /* another pattern of the list may have it */
     if (!bytes) return outcome_fail(outcome, "nothing to capture as '%s': group '%s' took no part in the match", pair->key, pair->value.raw);
-    variable_set(context->scope.cluster, pair->key, bytes, strlen(bytes));
+    scope_capture(&context->scope, pair->key, bytes, strlen(bytes));
   }
   return true;
 }

@@ -46,21 +46,14 @@ static bool check_exit(const RunStep *run, const CommandResult *result, const ch
 static bool check_text(Context *context, const PatternTexts *patterns, const char *text, gsize len, const char *which, Outcome *outcome) {
   for (guint i = 0; i < patterns->n; i++) {
     g_autoptr(Pattern) made = NULL;
-    const Pattern *pattern = patterns->v[i].compiled;
     GError *error = NULL;
-    if (!pattern) {
-      gsize size = 0;
-      g_autofree char *rendered = scope_render(&context->scope, &patterns->v[i].text, &size, &error);
-      if (rendered) made = pattern_new(rendered, size, PATTERN_BLOCK, &error);
-      if (!made) return outcome_take_error(outcome, error);
-      pattern = made;
-    }
+    const Pattern *pattern = scope_pattern(&context->scope, &patterns->v[i], PATTERN_BLOCK, &made, &error);
+    if (!pattern) return outcome_take_error(outcome, error);
     const char *why = NULL;
     PatternResult found = pattern_search(pattern, text, len, 0, NULL, NULL, &why);
     if (found == PATTERN_YES) continue;
-    outcome->at = patterns->v[i].text.at;
-    if (found == PATTERN_UNDECIDED) return outcome_error(outcome, "pattern /%s/ over its %s could not be decided: %s", pattern_text(pattern), which, why);
-    outcome_fail(outcome, "its %s does not match /%s/", which, pattern_text(pattern));
+    if (found == PATTERN_NO) outcome_fail(outcome, "its %s does not match /%s/", which, pattern_text(pattern));
+    else outcome_error(outcome, "pattern /%s/ over its %s could not be decided: %s", pattern_text(pattern), which, why);
     outcome->at = patterns->v[i].text.at;
     return false;
   }
@@ -123,5 +116,5 @@ void step_command(Context *context, const Step *step, Outcome *outcome) {
   if (!run->capture.s) return;
   gsize len = result.out_len;
   if (len > 0 && result.out[len - 1] == '\n') len--;
-  variable_set(context->scope.cluster, run->capture.s, result.out, len);
+  scope_capture(&context->scope, run->capture.s, result.out, len);
 }

@@ -176,8 +176,7 @@ static bool store_captures(Context *context, const SqlEntry *entry, const FirstR
       return outcome_fail(outcome, "nothing to capture as '%s': the answer has no column '%s'", capture->name.s, capture->column);
     const char *bytes = g_ptr_array_index(first->cells, column);
     if (!bytes) return outcome_fail(outcome, "nothing to capture as '%s': the value is NULL", capture->name.s);
-    if (context->scope.own) g_hash_table_replace(context->scope.own, g_strdup(capture->name.s), g_strdup(bytes));
-    else variable_set(context->scope.cluster, capture->name.s, bytes, g_array_index(first->lens, gsize, column));
+    scope_capture(&context->scope, capture->name.s, bytes, g_array_index(first->lens, gsize, column));
   }
   return true;
 }
