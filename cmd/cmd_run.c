@@ -51,6 +51,17 @@ static int check_user(const Options *options) {
   return tell(STATUS_USAGE, "--user '%s': %s", options->user, error->message);
 }
 
+/* NULL after it was said what is wrong. */
+static DebugOptions *debug_of(const Options *options, const Plan *plan) {
+  g_autoptr(GError) error = NULL;
+  g_autoptr(DebugOptions) debug =
+      debug_options_new(options_list(options->debugs), options_list(options->attaches), options_list(options->wraps), &error);
+  if (!debug) return tell(STATUS_USAGE, "%s", error->message), NULL;
+  const char *unknown = debug_options_unknown(debug, plan);
+  if (unknown) return tell(STATUS_USAGE, "'%s' cannot be debugged or wrapped: no selected test starts a server of this name", unknown), NULL;
+  return g_steal_pointer(&debug);
+}
+
 static guint64 seed_of(const Options *options) {
   guint32 seed = 0;
   if (options->seed >= 0) return (guint64)options->seed;
@@ -58,12 +69,13 @@ static guint64 seed_of(const Options *options) {
   return seed;
 }
 
-static RunOptions run_options(const Options *options) {
+static RunOptions run_options(const Options *options, const DebugOptions *debug) {
   return (RunOptions){
     .jobs = (guint)options->jobs, .retries = (guint)options->retries, .fail_fast = options->fail_fast,
     .until_fail = options->until_fail, .keep = options->keep, .require_all = options->require_all,
     .timeout_scale = options->timeout_scale, .user = options->user, .seed = seed_of(options),
     .command = (const char *const *)options->argv, .sets = options_list(options->sets), .program = options->program,
+    .debug = debug,
   };
 }
 
@@ -94,10 +106,12 @@ static void end_by(int signo) {
 }
 
 static int run_plan(const Options *options, const Plan *plan, const GArray *wanted, int *signo) {
+  g_autoptr(DebugOptions) debug = debug_of(options, plan);
+  if (!debug) return STATUS_USAGE;
   g_autoptr(RunRecord) record = run_record_new();
   g_autoptr(GError) error = NULL;
   TerminalReport *terminal = terminal_of(options, wanted, record);
-  RunOptions how = run_options(options);
+  RunOptions how = run_options(options, debug);
   RunResult result = {0};
   int status;
   if (run_tests(plan, &how, record, terminal, &result, &error)) {

@@ -59,6 +59,7 @@ struct Options {
   bool until_fail, fail_fast, keep, require_all, man;
   gint64 verbose;
   const char *shard, *user, *tap_version, *colour, *completion;
+  GPtrArray *debugs, *attaches, *wraps;
   GPtrArray *tests, *tags, *skip_tags, *sets, *reports;    /* char *, borrowed, NULL-terminated once parsed */
 };
 

@@ -11,6 +11,7 @@
 #define RUNNER_CLUSTER_H
 
 #include "runner/credentials.h"
+#include "runner/debug_options.h"
 #include "runner/event.h"
 #include "runner/loop.h"
 #include "runner/outcome.h"
@@ -30,6 +31,7 @@ typedef struct ClusterOptions {
   bool require_all;
   guint64 log_cap;
   guint64 seed;                  /* of what is random in the run */
+  const DebugOptions *debug;     /* NULL: nothing is asked for */
 } ClusterOptions;
 
 typedef struct Cluster {

@@ -20,6 +20,7 @@
  *   fault        step, server, what ("kill", "pause", "signal SIGHUP")
  *   exit         server, pid, status or signal, expected (bool), text
  *   log          server, offset                                     (where a server's output stood when the next step began; when it has grown)
+ *   debug        server, debugger, port, pid, text (lines)         (a debugger can be, or is to be, attached: how)
  *   note         text
  *   verdict      verdict, us, longest_turn_us (how long the worker's loop was held up at most), headline, detail (lines), step, file, line, col (of the failure), kept (directory), again
  *                (the command that runs it alone)

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include "runner/command.h"
+#include "runner/debug.h"
 #include "runner/dirs.h"
 #include "runner/ipc.h"
 #include "runner/programs.h"
@@ -81,7 +82,8 @@ Node *node_new(Cluster *cluster, const Server *server, Outcome *outcome) {
     node->home = g_strdup(node->dir);
   }
   if (error) outcome_take_error(outcome, error);
-  else if (take_ports(node, outcome)) return node;
+  else if (take_ports(node, outcome)) node->debug = debug_new(node, outcome);
+  if (outcome->kind == OUTCOME_OK) return node;
   node_free(node);
   return NULL;
 }
@@ -95,6 +97,8 @@ void node_free(Node *node) {
   g_hash_table_unref(node->extra_ports);
   g_hash_table_unref(node->settings);
   g_ptr_array_unref(node->settings_order);
+  debug_free(node->debug);
+  g_free(node->program);
   g_free(node->dir);
   g_free(node->home);
   g_free(node->host);
@@ -142,6 +146,14 @@ static void tell_exit(Node *node) {
   event_end(node->cluster->log);
 }
 
+void node_judge_exit(Node *node) {
+  if (node->exit_explained || node->awaited > 0 || node->cluster->ending || steps_expect_exit(node->cluster, node)) return;
+  g_autofree char *end = exit_text(node->process->status), *headline = debug_blame(node);
+  if (!headline) headline = g_strdup_printf("server '%s' %s, and no step asked for it", node->name, end);
+  g_autofree char *story = node_last_lines(node, TAIL_LINES);
+  cluster_interrupt(node->cluster, OUTCOME_FAILED, headline, story, NULL);
+}
+
 /* One fiber per run of a server. An exit that nothing explains ends the test at once, unless a step that is still to come
  * (`exited`) may explain it, or somebody waits for readiness and will tell of it better. */
 static void watch_exit(gpointer data) {
@@ -155,11 +167,7 @@ static void watch_exit(gpointer data) {
   if (node->signalled != 0 && WIFSIGNALED(process->status) && WTERMSIG(process->status) == node->signalled) node->exit_explained = true;
   tell_exit(node);
   cond_wake(&node->changed);
-  if (node->exit_explained || node->awaited > 0 || node->cluster->ending || steps_expect_exit(node->cluster, node)) return;
-  g_autofree char *end = exit_text(process->status);
-  g_autofree char *headline = g_strdup_printf("server '%s' %s, and no step asked for it", node->name, end);
-  g_autofree char *story = node_last_lines(node, TAIL_LINES);
-  cluster_interrupt(node->cluster, OUTCOME_FAILED, headline, story, NULL);
+  if (!debug_judges_exit(node)) node_judge_exit(node);
 }
 
 /* ---- Starting */
@@ -185,6 +193,9 @@ static GPtrArray *command_line(Node *node, const NodeRun *run, GError **error) {
   if (!program) return NULL;
   g_free(argv->pdata[0]);
   argv->pdata[0] = program;
+  g_free(node->program);
+  node->program = g_strdup(program);
+  if (!debug_wrap(node, argv, error)) return NULL;
   g_ptr_array_add(argv, NULL);
   return g_steal_pointer(&argv);
 }
@@ -231,8 +242,9 @@ bool node_spawn(Node *node, const NodeRun *run, Outcome *outcome) {
   node->exit_explained = node->crashed_by_us = node->forced = node->exited_badly = node->frozen = false;
   Spawn spawn = {.argv = (const char *const *)argv->pdata, .envp = (const char *const *)env, .cwd = node->dir, .in = -1,
                  .out = output_fd(node->output), .err = output_fd(node->output), .as = node->cluster->options->user};
-  node->process = process_spawn(&spawn, &error);
-  if (!node->process) return outcome_take_error(outcome, error);
+  node->process = node->debug ? debug_spawn(node, &spawn, outcome) : process_spawn(&spawn, &error);
+  if (error) outcome_take_error(outcome, error);
+  if (!node->process) return false;
   ipc_note(node->process->pid);
   node->spawned_at = g_get_monotonic_time();
   node->state = NODE_STARTING;
@@ -328,17 +340,17 @@ static GArray *list_all(gpointer data) {
 
 bool node_sweep(Node *node, Outcome *outcome) {
   if (!node->process) return true;
-  if (tree_kill(list_orphans, node, deadline_in(KILL_LIMIT))) return true;
+  if (tree_kill(list_orphans, node, deadline_after(KILL_LIMIT))) return true;
   return outcome_error(outcome, "what server '%s' left behind could not be killed", node->name);
 }
 
 bool node_kill(Node *node, bool tree, Outcome *outcome) {
   if (!node_running(node)) return outcome_fail(outcome, "server '%s' is not running: there is nothing to kill", node->name);
   node->exit_explained = node->crashed_by_us = true;
-  process_signal(node->process, SIGKILL);
+  debug_signal(node, SIGKILL);
   fiber_shield();
-  bool gone = process_wait(node->process, deadline_in(KILL_LIMIT)) == WAIT_READY;
-  if (gone && tree) gone = tree_kill(list_all, node, deadline_in(KILL_LIMIT));
+  bool gone = process_wait(node->process, deadline_after(KILL_LIMIT)) == WAIT_READY;
+  if (gone && tree) gone = tree_kill(list_all, node, deadline_after(KILL_LIMIT));
   fiber_unshield();
   wait_turn();   /* the watcher of its exit goes first */
   return gone || outcome_error(outcome, "server '%s' did not die of SIGKILL", node->name);
@@ -358,13 +370,14 @@ static const char *mode_signal(const Node *node, const char *mode) {
 
 /* One rung: the signal, then CONT (a stopped process acts on nothing else), then its grace. */
 static bool rung(Node *node, int signo, gint64 within) {
-  if (!process_signal(node->process, signo)) return true;
+  if (!debug_signal(node, signo)) return true;
   thaw(node);
   Cluster *cluster = node->cluster;
   for (Deadline limit = deadline_in(within); !cluster->hurry;) {
     Deadline look = deadline_first(limit, deadline_after(100000));   /* a second Ctrl-C shortens it */
     if (process_wait(node->process, look) == WAIT_READY) return true;
-    if (deadline_passed(limit)) return false;
+    if (deadline_passed(limit) || debug_hopeless(node)) return false;
+    if (limit == DEADLINE_NONE) limit = deadline_in(within);   /* limits count again: the run is being stopped */
   }
   return process_wait(node->process, deadline_after(0)) == WAIT_READY;
 }
@@ -388,19 +401,22 @@ static bool ended_well(int status, int asked) {
 }
 
 bool node_stop(Node *node, const char *mode, Outcome *outcome) {
-  if (node->server->external || !node->process || node->process->exited) return true;
+  if (node->server->external || !node->process) return true;
+  if (node->process->exited) return debug_end(node), true;
   if (mode && !mode_signal(node, mode))
     return outcome_fail(outcome, "engine '%s' has no stop mode '%s'", node->engine->name, mode);
   node->exit_explained = true;
   node->state = NODE_STOPPING;
   int asked = SIGTERM;
   fiber_shield();
+  debug_detach(node);
   bool gone = ladder(node, mode, &asked);
   if (!gone) {
     node->forced = true;
     tree_kill(list_all, node, deadline_after(KILL_LIMIT));
     process_wait(node->process, deadline_after(KILL_LIMIT));
   }
+  debug_end(node);
   fiber_unshield();
   wait_turn();
   if (!node_within_cap(node, outcome)) return false;

@@ -28,6 +28,8 @@ struct Node {
   const char *name;
   NodeState state;
   char *dir, *home, *marker;
+  char *program;                 /* of its newest run, a path */
+  struct Debug *debug;           /* NULL: it is not debugged */
   char *host;                    /* an external server's address; NULL: here */
   int port;                      /* 0: none (a directory only) */
   GHashTable *extra_ports;       /* name -> port */
@@ -75,6 +77,8 @@ bool node_wait_failure(Node *node, const PatternTexts *patterns, Deadline deadli
 gint64 node_ready_within(const Node *node);
 /* spawn, ready until limit, and the first time its `init`. */
 bool node_start(Node *node, const NodeRun *run, Deadline limit, Outcome *outcome);
+/* An exit that nothing explains ends the test, with the debugger's share in it. */
+void node_judge_exit(Node *node);
 /* The ladder; mode NULL: the default. Frozen ones are thawed first. Always ends with the process gone; false: by SIGKILL, or
  * with a bad status. */
 bool node_stop(Node *node, const char *mode, Outcome *outcome);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "runner/debug.h"
 #include "runner/http.h"
 #include "runner/session.h"
 #include "runner/step.h"
@@ -201,8 +202,9 @@ static bool give_up(Asking *asking, WaitResult result, Outcome *outcome) {
   Node *node = asking->node;
   if (result == WAIT_CANCELLED) return outcome_cancel(outcome);
   if (node->process && node->process->exited) {
-    g_autofree char *end = exit_text(node->process->status);
-    outcome_fail(outcome, "server '%s' %s before it was ready", node->name, end);
+    g_autofree char *end = exit_text(node->process->status), *blame = debug_blame(node);
+    if (blame) outcome_fail(outcome, "%s before it was ready", blame);
+    else outcome_fail(outcome, "server '%s' %s before it was ready", node->name, end);
   } else {
     outcome_fail(outcome, "server '%s' was not ready in time (%.1f s after its start); the last try: %s", node->name,
                  (double)(g_get_monotonic_time() - node->spawned_at) / G_USEC_PER_SEC, asking->last ? asking->last : "no answer");

@@ -20,6 +20,7 @@ struct RunRecord {
   gint64 started, us;
   int signal;
   char *host;
+  char *said;                    /* by the newest debug event */
 };
 
 /* ---- Life */
@@ -78,6 +79,7 @@ void run_record_free(RunRecord *record) {
   g_ptr_array_unref(record->runs);
   g_ptr_array_unref(record->in_order);
   g_free(record->host);
+  g_free(record->said);
   g_free(record);
 }
 
@@ -274,6 +276,8 @@ static void on_verdict(Line *line) {
   judge_test(line->test);
 }
 
+static void on_debug(Line *line) { set_text(&line->record->said, line->object, "text"); }
+
 typedef struct Kind {
   const char *name;
   bool of_test;
@@ -286,6 +290,7 @@ static const Kind kinds[] = {
   {"ready", true, NULL},        {"step_begun", true, on_step_begun},      {"statement", true, NULL},
   {"retries", true, NULL},      {"step_ended", true, on_step_ended}, {"fault", true, NULL},
   {"exit", true, NULL},         {"log", true, NULL},          {"note", true, NULL},
+  {"debug", true, on_debug},
   {"verdict", true, on_verdict},
 };
 
@@ -312,7 +317,7 @@ static bool read_event(RunRecord *record, JsonObject *object, RecordChange *chan
     find_run(record, run);
   }
   if (kind->on) kind->on(&line);
-  if (change) *change = (RecordChange){kind->name, line.test, line.attempt};
+  if (change) *change = (RecordChange){kind->name, line.test, line.attempt, kind->on == on_debug ? record->said : NULL};
   return true;
 }
 

@@ -141,6 +141,7 @@ void terminal_report_change(TerminalReport *report, const RecordChange *change) 
   if (!change->test) return;
   if (g_str_equal(change->kind, "begun")) g_ptr_array_add(report->running, change->test);
   else if (g_str_equal(change->kind, "step_begun")) on_step(report, change);
+  else if (g_str_equal(change->kind, "debug") && change->text) terminal_report_say(report, change->text);
   else if (g_str_equal(change->kind, "verdict") && change->attempt) on_verdict(report, change);
 }
 

@@ -188,6 +188,8 @@ static char *again_line(const Run *run, const PlannedTest *planned) {
     g_autofree char *quoted = g_shell_quote(*set);
     g_string_append_printf(line, " --set %s", quoted);
   }
+  g_autofree char *debug = debug_options_again(run->options->debug);
+  g_string_append(line, debug);
   if (run->options->seed) g_string_append_printf(line, " --seed %" G_GUINT64_FORMAT, run->options->seed);
   g_string_append_printf(line, " %s", file);
   return g_strdup(line->str);
@@ -349,7 +351,9 @@ static Attempt *take_next(Run *run) {
   return NULL;
 }
 
+/* One at a time for a person at a debugger. */
 static guint limit_now(Run *run) {
+  if (debug_options_interactive(run->options->debug)) return 1;
   /* Memory that is nearly full of files is left to those tests that fill it. */
   if (run->in_memory && run->running->len > 0 && memory_dir_room() < ROOM_OF_A_TEST * (run->running->len + 1)) return run->running->len;
   if (run->options->jobs > 0) return run->options->jobs;
@@ -450,7 +454,7 @@ bool run_tests(const Plan *plan, const RunOptions *options, RunRecord *record, T
   if (good) {
     g_autofree char *cwd = g_get_current_dir();
     begin_registry(&run);
-    run.cluster = (ClusterOptions){.run_id = run.id, .run_dir = run.dir, .keep_dir = run.in_memory ? run.disk : NULL, .cwd = cwd, .user = &run.user, .sets = options->sets,
+    run.cluster = (ClusterOptions){.run_id = run.id, .run_dir = run.dir, .keep_dir = run.in_memory ? run.disk : NULL, .cwd = cwd, .user = &run.user, .sets = options->sets, .debug = options->debug,
                                    .require_all = options->require_all, .seed = options->seed, .log_cap = options->log_cap ? (guint64)options->log_cap : OUTPUT_CAP_DEFAULT};
     run.pidfd = pidfd_open(getpid(), 0);
     run.running = g_ptr_array_new();

@@ -7,6 +7,7 @@
 #define RUNNER_RUN_H
 
 #include "runner/credentials.h"
+#include "runner/debug_options.h"
 #include "runner/plan.h"
 #include "runner/record.h"
 #include "runner/report_terminal.h"
@@ -21,6 +22,7 @@ typedef struct RunOptions {
   const char *const *command;    /* argv, for the record */
   const char *const *sets;       /* --set engine.key=value */
   const char *program;           /* how to call us again, for "to run it again" lines */
+  const DebugOptions *debug;     /* NULL: nothing is to be debugged */
   gint64 log_cap;                /* bytes of output a server may write, 0: the default */
 } RunOptions;
 

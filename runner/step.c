@@ -187,7 +187,8 @@ static void tell_tries(Context *context, const Tries *tries, Outcome *outcome) {
   event_end(log);
 }
 
-static void one_try(Context *context, const Step *step, Deadline limit, Tries *tries, Outcome *outcome) {
+/* cut: when that has come, it ended for want of time, and another try follows that will say more. */
+static void one_try(Context *context, const Step *step, Deadline limit, Deadline cut, Tries *tries, Outcome *outcome) {
   char *summary = NULL;
   outcome_clear(outcome);
   context->limit = deadline_first(limit, context->list_limit);
@@ -196,7 +197,8 @@ static void one_try(Context *context, const Step *step, Deadline limit, Tries *t
   verbs[step->verb](context, step, outcome);
   context->summary = NULL;
   if (!summary && outcome->headline) summary = g_strdup(outcome->headline);
-  tries_note(tries, summary);
+  if (deadline_passed(cut)) g_free(summary);
+  else tries_note(tries, summary);
 }
 
 /* Until it holds; the last try begins when the time is up, so that a slow machine has looked at the end, too. */
@@ -207,7 +209,7 @@ static void try_within(Context *context, const Step *step, Tries *tries, Outcome
     bool last = deadline_passed(end);
     Deadline limit = last ? deadline_in(LAST_TRY) : end;
     if (step->timeout >= 0) limit = deadline_in(step->timeout);
-    one_try(context, step, limit, tries, outcome);
+    one_try(context, step, limit, last ? DEADLINE_NONE : end, tries, outcome);
     if (outcome->kind == OUTCOME_OK || outcome->kind == OUTCOME_CANCELLED || last) return;
     if (wait_until(deadline_first(end, deadline_after(pause))) == WAIT_CANCELLED) {
       outcome_cancel(outcome);
@@ -218,14 +220,14 @@ static void try_within(Context *context, const Step *step, Tries *tries, Outcome
 
 static void stay(Context *context, const Step *step, Tries *tries, Outcome *outcome) {
   gint64 began = clock_now();
-  Deadline end = deadline_in(step->stays);
+  Deadline end = deadline_after(step->stays);   /* no limit: a length of time that is to be looked at */
   while (!deadline_passed(end)) {
     if (wait_until(deadline_first(end, deadline_after(SAMPLE_EVERY))) == WAIT_CANCELLED) {
       outcome_cancel(outcome);
       return;
     }
     gint64 held = clock_now() - began;
-    one_try(context, step, deadline_in(step->timeout >= 0 ? step->timeout : TRY_LIMIT), tries, outcome);
+    one_try(context, step, deadline_in(step->timeout >= 0 ? step->timeout : TRY_LIMIT), DEADLINE_NONE, tries, outcome);
     if (outcome->kind == OUTCOME_CANCELLED) return;
     if (outcome->kind == OUTCOME_OK) continue;
     outcome_addf(outcome, "  it held for %.2f s of the %.2f s that it was to stay so", seconds(held), seconds(step->stays));
@@ -240,7 +242,7 @@ static void run_surrounded(Context *context, const Step *step, Outcome *outcome)
     try_within(context, step, &tries, outcome);
   } else {
     Deadline limit = step->timeout >= 0 ? deadline_in(step->timeout) : has_own_limits(context, step) ? DEADLINE_NONE : deadline_in(TRY_LIMIT);
-    one_try(context, step, limit, &tries, outcome);
+    one_try(context, step, limit, DEADLINE_NONE, &tries, outcome);
   }
   if (outcome->kind == OUTCOME_OK && step->stays >= 0) stay(context, step, &tries, outcome);
   judge_starvation(context, &tries, outcome);

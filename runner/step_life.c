@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include "runner/debug.h"
 #include "runner/command.h"
 #include "runner/step.h"
 #include "runner/tree.h"
@@ -100,7 +101,7 @@ static bool reload_node(Context *context, Node *node, const LifeStep *life, Outc
     return true;
   }
   if (!engine->reload_signal.raw) return outcome_error(outcome, "engine '%s' cannot reload: its profile has no 'reload'", engine->name);
-  process_signal(node->process, signal_number(engine->reload_signal.raw));
+  debug_signal(node, signal_number(engine->reload_signal.raw));
   return true;
 }
 
@@ -184,7 +185,7 @@ static bool signal_node(Context *context, Node *node, const LifeStep *life, Outc
   if (!node_running(node)) return outcome_fail(outcome, "server '%s' is not running: there is nothing to signal", node->name);
   node->exit_explained = node->exit_explained || !goes_on_after(signo);
   node->signalled = signo;
-  process_signal(node->process, signo);
+  debug_signal(node, signo);
   return true;
 }
 

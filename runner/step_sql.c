@@ -2,6 +2,7 @@
 #include <string.h>
 #include "dbclient/split.h"
 #include "runner/compare.h"
+#include "runner/debug.h"
 #include "runner/expect.h"
 #include "runner/step.h"
 
@@ -370,9 +371,9 @@ static void statement_sent(gpointer data) {
   cond_wake(&background->changed);
 }
 
-static bool run_entries(Context *context, const SqlStep *sql, Session *session, Outcome *outcome) {
-  bool good = true;
+static bool run_entries(Context *context, const SqlStep *sql, Session *session, bool opened, Outcome *outcome) {
   session->busy = true;
+  bool good = !opened || debug_session(session->node, db_session_number(session->db), outcome);
   if (context->background) {
     context->background->session = session;
     session->on_sent = statement_sent;
@@ -416,7 +417,7 @@ static bool run_on(Context *context, const SqlStep *sql, Node *node, Outcome *ou
   else if (!session) good = could_not_connect(node, &said, outcome);
   else if (opened && sql->session.s) good = kept = keep_session(context, sql, session, outcome);
   db_outcome_clear(&said);
-  if (session && good) good = run_entries(context, sql, session, outcome);
+  if (session && good) good = run_entries(context, sql, session, opened, outcome);
   if (opened && !kept) session_free(session);
   return good;
 }
