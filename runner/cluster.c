@@ -1,6 +1,7 @@
 #include "runner/cluster.h"
 
 #include <string.h>
+#include "runner/debug.h"
 #include "runner/dirs.h"
 #include "runner/ipc.h"
 #include "runner/node.h"
@@ -43,6 +44,7 @@ Cluster *cluster_new(const PlannedTest *planned, const ClusterOptions *options, 
   cluster->dir = dirs_make(options->run_dir, relative, 0755, options->user, &error);
   if (cluster->dir) cluster->socket_dir = dirs_make(options->run_dir, sockets, 0700, options->user, &error);
   if (error) outcome_take_error(outcome, error);
+  clock_limits(!debug_stops_clocks(cluster));
   cluster->lag_meter = fiber_spawn("lag meter", measure_lag, cluster);
   return cluster;
 }
@@ -305,7 +307,7 @@ static guint tell_leftovers(Cluster *cluster, GString *lines, guint before) {
 }
 
 bool cluster_leaks(Cluster *cluster, Outcome *outcome) {
-  Deadline grace = deadline_in(LEAK_GRACE);
+  Deadline grace = deadline_after(LEAK_GRACE);
   g_autoptr(GString) lines = g_string_new(NULL);
   guint n = tell_leftovers(cluster, lines, 0);
   for (gint64 pause = 1000; tree_has_children() && !deadline_passed(grace) && !cluster->hurry; pause = MIN(pause * 2, 20000)) {
