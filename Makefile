@@ -4,7 +4,7 @@
 #   make test       installs what is missing, builds, runs all tests
 #   make check      the tests of the program's parts alone (VARIANT=asan: under the sanitizers)
 #   make deps       installs what is missing, by apt-get
-#   make bench      measures, with VARIANT=release, what tests and statements cost beside the same by hand (10 minutes)
+#   make bench      measures, with VARIANT=release, what tests and statements cost beside the same by hand
 #   make install    PREFIX=/usr/local DESTDIR=
 # Variants: VARIANT=debug (the default), release, asan; see also lint, coverage and fuzz below.  V=1 shows commands whole.
 

@@ -18,7 +18,7 @@
 #include <string.h>
 #include "tests/support_servers.h"
 
-static int rounds = 41, statements = 1000;
+static int rounds = 401, statements = 100;
 static double limit = 0;
 
 static const GOptionEntry options[] = {
