@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "runner/dirs.h"
+#include "runner/leak_check.h"
 #include "runner/needs.h"
 #include "runner/node.h"
 #include "runner/process.h"
@@ -334,9 +335,13 @@ int worker_main(gpointer data) {
   Worker worker = {.task = task};
   worker.log = event_log_new(fd, task->options->run_id, task->planned->number, task->attempt);
   event_log_on_line(worker.log, ring, data);
-  loop_watch(task->runner, POLLIN, runner_died, &worker);
-  loop_watch(task->control, POLLIN, on_control, &worker);
+  Watch *runner = loop_watch(task->runner, POLLIN, runner_died, &worker);
+  Watch *control = loop_watch(task->control, POLLIN, on_control, &worker);
   fiber_spawn_detached("test", run_test, &worker);
   loop_run();
-  return event_log_error(worker.log) ? 3 : 0;
+  bool good = !event_log_error(worker.log);
+  event_log_free(worker.log);
+  watch_free(runner);
+  watch_free(control);
+  return leak_check() || !good ? 3 : 0;
 }
