@@ -5,6 +5,7 @@
 #define ANSWER_CAP (64u * 1024 * 1024)
 #define FIRST_PAUSE 5000
 #define LONGEST_PAUSE 100000
+#define LEAST_LOOK (1 * G_USEC_PER_SEC)
 
 static Collected *answer_of(Context *context, Node *node, const EqualStep *equal, const char *sql, Outcome *outcome) {
   DbOutcome said = {0};
@@ -12,7 +13,7 @@ static Collected *answer_of(Context *context, Node *node, const EqualStep *equal
   Session *session = session_open(&context->scope, node, &equal->words, context->limit, &said, outcome);
   if (session) session_ask(session, sql, context->limit, answer, &said);
   if (said.status == DB_CANCELLED) outcome_cancel(outcome);
-  else if (said.status != DB_OK) outcome_error(outcome, "on %s: %s", node->name, said.text ? said.text : "no answer in time");
+  else if (said.status != DB_OK) outcome_fail(outcome, "on %s: %s", node->name, said.text ? said.text : "no answer in time");
   else if (answer->over_cap) outcome_error(outcome, "on %s: the answer is larger than %u MiB; compare less at once", node->name, ANSWER_CAP >> 20);
   if (outcome->kind != OUTCOME_OK) g_clear_pointer(&answer, collected_free);
   session_free(session);
@@ -20,11 +21,12 @@ static Collected *answer_of(Context *context, Node *node, const EqualStep *equal
   return answer;
 }
 
-/* One look: false with FAILED when they differ now, with ERROR when a node cannot say. */
-static bool look(Context *context, GPtrArray *nodes, const EqualStep *equal, const char *sql, bool ordered, Outcome *outcome) {
+/* One look. *again: they differ now, which may pass; a node that cannot say will not. */
+static bool look(Context *context, GPtrArray *nodes, const EqualStep *equal, const char *sql, bool ordered, bool *again, Outcome *outcome) {
   g_autoptr(GPtrArray) answers = g_ptr_array_new_with_free_func((GDestroyNotify)collected_free);
   g_autofree const char **names = g_new0(const char *, nodes->len);
   bool empty = true;
+  *again = false;
   for (guint i = 0; i < nodes->len; i++) {
     Node *node = g_ptr_array_index(nodes, i);
     Collected *answer = answer_of(context, node, equal, sql, outcome);
@@ -33,6 +35,7 @@ static bool look(Context *context, GPtrArray *nodes, const EqualStep *equal, con
     g_ptr_array_add(answers, answer);
     names[i] = node->name;
   }
+  *again = true;
   g_autofree char *difference = collected_difference(nodes->len, names, (Collected *const *)answers->pdata, ordered);
   if (*difference) {
     outcome_fail(outcome, "the servers do not give the same answer to: %s", sql);
@@ -47,10 +50,12 @@ static bool until_equal(Context *context, GPtrArray *nodes, const EqualStep *equ
   for (gint64 pause = FIRST_PAUSE;; pause = MIN(pause * 2, LONGEST_PAUSE)) {
     bool last = deadline_passed(context->limit);
     Context inner = *context;
-    if (last) inner.limit = deadline_in(G_USEC_PER_SEC);
+    Deadline least = deadline_in(LEAST_LOOK);   /* one that begins late has its time, too */
+    if (deadline_first(inner.limit, least) == inner.limit) inner.limit = least;
     outcome_clear(outcome);
-    if (look(&inner, nodes, equal, sql, ordered, outcome)) return true;
-    if (outcome->kind != OUTCOME_FAILED || last) return false;
+    bool again = false;
+    if (look(&inner, nodes, equal, sql, ordered, &again, outcome)) return true;
+    if (!again || last) return false;
     if (wait_until(deadline_first(context->limit, deadline_after(pause))) == WAIT_CANCELLED) return outcome_cancel(outcome);
   }
 }

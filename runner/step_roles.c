@@ -14,17 +14,19 @@ static bool wait_attached(Context *context, Node *node, Outcome *outcome) {
   if (!node_wait_ready(node, context->limit, outcome)) return false;
   Scope scope = context->scope;
   scope.roles = (Roles){.self = node};
-  g_autofree char *last = NULL;    /* why not, as far as it could be said */
+  g_autofree char *last = NULL;    /* why there was no answer; a last question that had no time left says nothing */
+  bool asked = false;
   for (gint64 pause = ATTACH_PAUSE;; pause = MIN(pause * 2, ATTACH_LONGEST)) {
     g_autofree char *why = NULL;
     g_autofree char *answer = node_ask(&scope, node, &node->engine->attached, context->limit, &why);
     if (fiber_cancelled()) return outcome_cancel(outcome);
     if (answer_is_true(answer)) return true;
     bool out_of_time = deadline_passed(context->limit);
-    if (answer || !out_of_time || !last) {
+    if (answer || !out_of_time || !asked) {
       g_free(last);
       last = answer ? NULL : g_steal_pointer(&why);
     }
+    asked = true;
     if (out_of_time) {
       outcome_fail(outcome, "server '%s' did not attach to its primary in time%s%s", node->name, last ? ": " : "", last ? last : "");
       explain_replication(context, outcome);
