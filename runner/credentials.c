@@ -51,7 +51,11 @@ bool credentials_find(Credentials *credentials, const char *name, GError **error
   *credentials = (Credentials){0};
   bool root = geteuid() == 0;
   if (!root && !name) return ourselves(credentials, error);
+  errno = 0;
   const struct passwd *entry = name ? by_name_or_number(name) : default_user();
+  /* Nobody of that name, or the files could not be looked into. */
+  if (!entry && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
+    return fail_errno(error, "look up the user to run servers as");
   if (!entry && name) return fail(error, "there is no user '%s'", name);
   if (!entry)
     return fail(error, "there is no unprivileged user to run servers as (postgres, nobody): name one with --user");

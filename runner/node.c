@@ -222,7 +222,7 @@ static void tell_spawned(Node *node, const GPtrArray *argv) {
 }
 
 bool node_spawn(Node *node, const NodeRun *run, Outcome *outcome) {
-  if (node_running(node)) return outcome_fail(outcome, "server '%s' is running already", node->name);
+  if (node_running(node) || node->spawning) return outcome_fail(outcome, "server '%s' is running already", node->name);
   if (!node_sweep(node, outcome) || !open_output(node, outcome)) return false;
   GError *error = NULL;
   Scope scope = {.cluster = node->cluster, .roles = {.self = node}};
@@ -242,7 +242,9 @@ bool node_spawn(Node *node, const NodeRun *run, Outcome *outcome) {
   node->exit_explained = node->crashed_by_us = node->forced = node->exited_badly = node->frozen = false;
   Spawn spawn = {.argv = (const char *const *)argv->pdata, .envp = (const char *const *)env, .cwd = node->dir, .in = -1,
                  .out = output_fd(node->output), .err = output_fd(node->output), .as = node->cluster->options->user};
+  node->spawning = true;
   node->process = node->debug ? debug_spawn(node, &spawn, outcome) : process_spawn(&spawn, &error);
+  node->spawning = false;
   if (error) outcome_take_error(outcome, error);
   if (!node->process) return false;
   ipc_note(node->process->pid);
@@ -371,7 +373,7 @@ static const char *mode_signal(const Node *node, const char *mode) {
 /* One rung: the signal, then CONT (a stopped process acts on nothing else), then its grace. */
 static bool rung(Node *node, int signo, gint64 within) {
   if (!debug_signal(node, signo)) return true;
-  thaw(node);
+  if (node->frozen || !node->debug) thaw(node);   /* a debugger would stop at it */
   Cluster *cluster = node->cluster;
   for (Deadline limit = deadline_in(within); !cluster->hurry;) {
     Deadline look = deadline_first(limit, deadline_after(100000));   /* a second Ctrl-C shortens it */

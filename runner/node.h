@@ -49,6 +49,7 @@ struct Node {
   bool brought_up_badly;
   bool inited;
   guint awaited;                 /* fibers in node_wait_ready(): they tell of an exit, nobody else needs to */
+  bool spawning;                 /* not running yet, and not to be started again */
   bool frozen;                   /* by a pause step */
   bool exit_explained;           /* the newest exit is accounted for (also set before we cause one) */
   int signalled;                 /* the newest signal a step sent to it, 0: none */

@@ -178,6 +178,14 @@ static ssize_t read_report(int fd, Report *report) {
   return n;
 }
 
+/* On a busy machine it may take the child tens of milliseconds to get there. */
+static void wait_for_exec(int fd) {
+  if (!fiber_self()) return;
+  fiber_shield();
+  wait_fd(fd, POLLIN, NULL, DEADLINE_NONE);
+  fiber_unshield();
+}
+
 Process *process_spawn(const Spawn *spawn, GError **error) {
   int fds[2];
   Report report;
@@ -192,12 +200,16 @@ Process *process_spawn(const Spawn *spawn, GError **error) {
     errno = number;
     return fail_errno(error, "run '%s': fork", spawn->argv[0]), NULL;
   }
+  Process *process = process_new(pid);   /* known before it can end: the reaper forgets strangers */
+  if (!process) {
+    close(fds[0]);
+    return fail_errno(error, "run '%s': open its pidfd", spawn->argv[0]), NULL;
+  }
+  wait_for_exec(fds[0]);
   if (read_report(fds[0], &report) == sizeof report) {
-    waitpid(pid, NULL, 0);
+    process_free(process);
     return spawn_failed(spawn, &report, error);
   }
-  Process *process = process_new(pid);
-  if (!process) return fail_errno(error, "run '%s': open its pidfd", spawn->argv[0]), NULL;
   g_autofree char *label = g_path_get_basename(spawn->argv[0]);
   registry_add(pid, process->start_time, label);
   return process;

@@ -42,7 +42,7 @@ void reaper_begin(void);
 void reaper_turn(void);
 
 /* NULL with error set when it could not be begun ("run '/usr/bin/x': No such file or directory"); once this returns,
- * the exec has happened. Recorded in the registry. */
+ * the exec has happened; in a fiber others have their turn until then. Recorded in the registry. */
 Process *process_spawn(const Spawn *spawn, GError **error);
 /* A child of our own program: fn runs in it with the parent's loop forgotten and default signals, and what it gives is
  * the exit status.  It does not die with us: fn sees to that. */

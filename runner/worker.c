@@ -223,6 +223,8 @@ static void run_cluster(Worker *worker, Outcome *outcome) {
   if (outcome->kind != OUTCOME_OK) add_last_lines(cluster, outcome);
   cluster_stop(cluster, &stop);
   if (!interrupted) add_story(outcome, "when the servers were stopped", &stop);
+  /* Whether they would have stopped by themselves is not known. */
+  if (worker->hurry && outcome->kind == OUTCOME_OK) outcome_error(outcome, "the run was stopped while the servers were being stopped");
   bool clean = outcome->kind == OUTCOME_OK;
   cluster_leaks(cluster, &leaks);
   bool leaked = leaks.kind == OUTCOME_FAILED;
