@@ -37,12 +37,11 @@ static const char *debugger_name(const Node *node) {
 }
 
 /* The definition says so by either of its words, the command line by its options. */
-static bool wanted(Node *node, bool *attach, int *port) {
-  const Server *server = node->server;
+static bool wanted(const Cluster *cluster, const Server *server, bool *attach, int *port) {
   *attach = false;
   *port = 0;
   if (!server->runs || server->external) return false;
-  if (debug_options_wants(node->cluster->options->debug, node->name, attach, port)) return true;
+  if (debug_options_wants(cluster->options->debug, server->name.s, attach, port)) return true;
   return server->debug_port.raw || server->debugger.raw;
 }
 
@@ -81,7 +80,7 @@ static bool find_debugger(Debug *debug, bool attach, Outcome *outcome) {
 Debug *debug_new(Node *node, Outcome *outcome) {
   bool attach;
   int port;
-  if (!wanted(node, &attach, &port)) return NULL;
+  if (!wanted(node->cluster, node->server, &attach, &port)) return NULL;
   Debug *debug = g_new0(Debug, 1);
   debug->node = node;
   debug->file = dirs_safe_name(node->name);
@@ -106,8 +105,10 @@ void debug_free(Debug *debug) {
 }
 
 bool debug_stops_clocks(const Cluster *cluster) {
-  for (guint i = 0; i < cluster->nodes->len; i++)
-    if (((Node *)g_ptr_array_index(cluster->nodes, i))->debug) return true;
+  bool attach;
+  int port;
+  for (guint i = 0; i < cluster->test->n_servers; i++)
+    if (wanted(cluster, &cluster->test->servers[i], &attach, &port)) return true;
   return debug_environment(cluster->test);
 }
 

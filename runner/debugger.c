@@ -148,7 +148,7 @@ static char *gdb_script(const DebugTarget *target, const char *remote) {
                          "set sysroot /\n"
                          "set breakpoint pending on\n"
                          "file %s\n"
-                         "handle SIGUSR1 SIGUSR2 SIGCHLD SIGALRM SIGPIPE SIGHUP SIGTERM SIGQUIT nostop noprint pass\n"
+                         "handle SIGUSR1 SIGUSR2 SIGCHLD SIGALRM SIGCONT SIGPIPE SIGHUP SIGTERM SIGQUIT nostop noprint pass\n"
                          "target remote %s\n",
                          target->server, target->test, target->program, remote);
 }
@@ -158,7 +158,7 @@ static char *lldb_script(const DebugTarget *target) {
                          "settings set target.process.stop-on-exec false\n"
                          "target create %s\n"
                          "gdb-remote 127.0.0.1:%d\n"
-                         "process handle --notify false --stop false --pass true SIGUSR1 SIGUSR2 SIGCHLD SIGALRM SIGPIPE SIGHUP "
+                         "process handle --notify false --stop false --pass true SIGUSR1 SIGUSR2 SIGCHLD SIGALRM SIGCONT SIGPIPE SIGHUP "
                          "SIGTERM SIGQUIT SIGINT\n",
                          target->server, target->test, target->program, target->port);
 }
