@@ -4,12 +4,17 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "runner/autoclose.h"
 #include "runner/fail.h"
 #include "runner/state_dir.h"
 #include "runner/tree.h"
@@ -168,10 +173,8 @@ typedef enum Nearness { NEAR_LOOPBACK, NEAR_ANY, NEAR_ANY6, NEAR_LOOPBACK6, NEAR
 
 typedef struct Listener { Nearness near; guint64 inode; } Listener;
 
-/* Addresses stand in /proc/net/tcp as words of the machine's byte order. */
-static Nearness nearness(const char *hex) {
-  guint32 words[4] = {0};
-  int n = sscanf(hex, "%8x%8x%8x%8x", &words[0], &words[1], &words[2], &words[3]);
+/* n 1: IPv4, 4: IPv6; words as the kernel has them in memory. */
+static Nearness nearness(int n, const guint32 *words) {
   if (n == 1) return ntohl(words[0]) == INADDR_LOOPBACK ? NEAR_LOOPBACK : words[0] == 0 ? NEAR_ANY : NEAR_NOT;
   if (n != 4 || words[0] || words[1]) return NEAR_NOT;
   if (ntohl(words[2]) == 0xffff)
@@ -180,20 +183,59 @@ static Nearness nearness(const char *hex) {
   return words[3] == 0 ? NEAR_ANY6 : ntohl(words[3]) == 1 ? NEAR_LOOPBACK6 : NEAR_NOT;
 }
 
-static void add_listeners(const char *path, int port, GArray *listeners) {
+/* /proc/net/tcp holds every connection there is: reading it takes 10 ms where the machine has thousands. So it is for
+ * kernels without sock_diag(7). */
+static void read_listeners(const char *path, int port, GArray *listeners) {
   FILE *file = fopen(path, "re");
   char line[512], address[64];
   if (!file) return;
   while (fgets(line, sizeof line, file)) {
     unsigned its_port, state;
     unsigned long long inode;
+    guint32 words[4] = {0};
     if (sscanf(line, " %*d: %63[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*s %*s %*s %*d %*d %llu", address, &its_port,
                &state, &inode) != 4)
       continue;
-    Listener listener = {nearness(address), inode};
-    if (state == 0x0A && (int)its_port == port && listener.near != NEAR_NOT) g_array_append_val(listeners, listener);
+    int n = sscanf(address, "%8x%8x%8x%8x", &words[0], &words[1], &words[2], &words[3]);
+    Listener listener = {nearness(n, words), inode};
+    if (state == TCP_LISTEN && (int)its_port == port && listener.near != NEAR_NOT)
+      g_array_append_val(listeners, listener);
   }
   fclose(file);
+}
+
+/* One datagram of the answer. 1: there is more, 0: that was the end, -1: the kernel refused. */
+static int take_answer(const char *bytes, size_t len, int port, GArray *listeners) {
+  for (const struct nlmsghdr *header = (const void *)bytes; NLMSG_OK(header, len); header = NLMSG_NEXT(header, len)) {
+    if (header->nlmsg_type == NLMSG_DONE) return 0;
+    if (header->nlmsg_type == NLMSG_ERROR) return -1;
+    const struct inet_diag_msg *found = NLMSG_DATA(header);
+    Listener listener = {nearness(found->idiag_family == AF_INET ? 1 : 4, found->id.idiag_src), found->idiag_inode};
+    if (ntohs(found->id.idiag_sport) == port && listener.near != NEAR_NOT) g_array_append_val(listeners, listener);
+  }
+  return 1;
+}
+
+static bool ask_listeners(int family, int port, GArray *listeners) {
+  struct { struct nlmsghdr header; struct inet_diag_req_v2 body; } request = {
+    .header = {.nlmsg_len = sizeof request, .nlmsg_type = SOCK_DIAG_BY_FAMILY, .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+    .body = {.sdiag_family = (guint8)family, .sdiag_protocol = IPPROTO_TCP, .idiag_states = 1u << TCP_LISTEN},
+  };
+  union { char bytes[32768]; struct nlmsghdr align; } answer;
+  autoclose fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+  int more = fd >= 0 && send(fd, &request, sizeof request, 0) == sizeof request ? 1 : -1;
+  while (more == 1) {
+    ssize_t len = recv(fd, answer.bytes, sizeof answer.bytes, 0);
+    more = len > 0 ? take_answer(answer.bytes, (size_t)len, port, listeners) : -1;
+  }
+  return more == 0;
+}
+
+static void add_listeners(int family, const char *path, int port, GArray *listeners) {
+  guint before = listeners->len;
+  if (ask_listeners(family, port, listeners)) return;
+  g_array_set_size(listeners, before);
+  read_listeners(path, port, listeners);
 }
 
 /* The listeners of the port that are nearest to 127.0.0.1: the others get nothing. */
@@ -201,8 +243,8 @@ static GArray *nearest_listeners(int port) {
   g_autoptr(GArray) all = g_array_new(FALSE, FALSE, sizeof(Listener));
   GArray *nearest = g_array_new(FALSE, FALSE, sizeof(Listener));
   Nearness best = NEAR_NOT;
-  add_listeners("/proc/net/tcp", port, all);
-  add_listeners("/proc/net/tcp6", port, all);
+  add_listeners(AF_INET, "/proc/net/tcp", port, all);
+  add_listeners(AF_INET6, "/proc/net/tcp6", port, all);
   for (guint i = 0; i < all->len; i++) best = MIN(best, g_array_index(all, Listener, i).near);
   for (guint i = 0; i < all->len; i++)
     if (g_array_index(all, Listener, i).near == best) g_array_append_val(nearest, g_array_index(all, Listener, i));
