@@ -1,6 +1,7 @@
 /* sync: what was committed on one server has arrived on others, which are attached, not merely answering. */
 #include <stdlib.h>
 #include <string.h>
+#include "runner/links.h"
 #include "runner/step.h"
 
 #define SYNC_LIMIT (10 * G_USEC_PER_SEC)
@@ -64,7 +65,7 @@ static Node *node_at_port(Cluster *cluster, const char *port) {
     Node *node = g_ptr_array_index(cluster->nodes, i);
     if (node->port == number) return node;
   }
-  return NULL;
+  return number > 0 ? links_target(cluster, number) : NULL;
 }
 
 /* A server may follow several (multi-source): ports apart by commas. */
@@ -80,7 +81,7 @@ static bool leads_to(Context *context, Node *node, Node *from, guint depth, GStr
   if (!*answer) g_string_append_printf(path, "  %s follows nobody\n", node->name);
   g_auto(GStrv) ports = g_strsplit(answer, ",", -1);
   for (char **port = ports; *port; port++) {
-    Node *upstream = node_at_port(context->scope.cluster, g_strstrip(*port));
+    Node *upstream = node_at_port(context->scope.cluster, g_strstrip(*port));   /* its own, or a link's that leads there */
     if (!upstream) g_string_append_printf(path, "  %s follows port %s, where no server of this test is\n", node->name, *port);
     else g_string_append_printf(path, "  %s follows %s\n", node->name, upstream->name);
     if (upstream && leads_to(context, upstream, from, depth - 1, path, outcome)) return true;
@@ -95,6 +96,11 @@ static bool subscribes(Context *context, Node *node, Node *from) {
   scope.roles = (Roles){.self = node, .primary = from};
   if (!node->engine->subscriptions.raw) return false;
   g_autofree char *slots = node_ask(&scope, node, &node->engine->subscriptions, context->limit, NULL);
+  if ((!slots || !*slots) && links_port(scope.cluster, node, from, NULL) != 0) {   /* a subscription may pass its link by */
+    scope.direct = true;
+    g_free(slots);
+    slots = node_ask(&scope, node, &node->engine->subscriptions, context->limit, NULL);
+  }
   if (!slots || !*slots) return false;
   g_hash_table_replace(context->scope.own, g_strdup("subscriptions"), g_strdup(slots));
   return true;
@@ -128,7 +134,7 @@ static bool arrived(Context *context, Follower *follower, Node *from, bool logic
     if (!answer) return false;
     if (answer_is_true(answer)) continue;
     said_last(follower, g_strdup(questions[i].no));
-    if (i == 0 || !engine->diverged.raw) return false;
+    if (!engine->diverged.raw) return false;   /* also asked of one that is not attached: its upstream may have refused it */
     g_autofree char *diverged = ask(context, follower, &engine->diverged, outcome);
     if (answer_is_true(diverged)) outcome_error(outcome, "server '%s' has diverged from '%s': it can never get there", follower->node->name, from->name);
     return false;
