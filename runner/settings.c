@@ -75,14 +75,23 @@ static Branch *branch_of(GPtrArray *branches, const char *key) {
   return branch;
 }
 
-/* Numbers, true, false and null stay bare: a reader that wants a number takes no string. */
+static bool skip_digits(const char **c) {
+  const char *begin = *c;
+  while (g_ascii_isdigit(**c)) (*c)++;
+  return *c > begin;
+}
+
+/* Numbers, as JSON writes them, true, false and null stay bare: a reader that wants a number takes no string. */
 static bool bare(const char *value) {
-  char *end = NULL;
-  if (!*value) return false;
   if (!strcmp(value, "true") || !strcmp(value, "false") || !strcmp(value, "null")) return true;
-  if (!g_ascii_isdigit(value[0]) && value[0] != '-') return false;
-  g_ascii_strtod(value, &end);
-  return end && *end == '\0';
+  const char *c = *value == '-' ? value + 1 : value;
+  if (c[0] == '0' && g_ascii_isdigit(c[1])) return false;
+  if (!skip_digits(&c)) return false;
+  if (*c == '.' && (c++, !skip_digits(&c))) return false;
+  if (*c != 'e' && *c != 'E') return *c == '\0';
+  c++;
+  if (*c == '-' || *c == '+') c++;
+  return skip_digits(&c) && *c == '\0';
 }
 
 static void add_quoted(GString *out, const char *text) {
@@ -137,7 +146,7 @@ static char *nested_text(SettingsForm form, guint n, const Setting *settings) {
     for (char **key = keys; *key; key++) {
       Branch *branch = branch_of(at, *key);
       at = branch->branches;
-      if (!key[1]) branch->value = settings[i].value;
+      branch->value = key[1] ? NULL : settings[i].value;
     }
   }
   GString *out = g_string_new(NULL);
