@@ -74,8 +74,8 @@ char *dirs_make_unique(const char *base, const char *prefix, const Credentials *
   return NULL;
 }
 
-/* The flag on the parent has its directories spread, from a place that their name's hash gives: a name never used before
- * gives one that was not used just now. */
+/* The flag on the parent has its directories spread, from a place that their name's hash gives: a name never used
+ * before gives one that was not used just now. */
 void dirs_make_apart(const char *parent, const char *name) {
   int flags;
   autoclose fd = open(parent, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

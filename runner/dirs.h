@@ -16,8 +16,8 @@ char *dirs_tmp(const Credentials *user, GError **error);
 /* Makes base/PREFIX-XXXXXX, 0700 and owned by the user; what is missing of base is made 0755.  Newly allocated. */
 char *dirs_make_unique(const char *base, const char *prefix, const Credentials *user, GError **error);
 /* Makes parent/name, where nothing has that name, so that ext4 places it far from what else is there.  Without a journal
- * ext4 looks at each file removed in the last minutes when it seeks a place for a new one nearby: after some tests that
- * is half a millisecond for each of a server's thousand files.  Best effort: dirs_make() follows for mode and owner. */
+ * ext4 looks at each file removed in the last minutes when it seeks a place for a new one nearby: after some tests
+ * that is half a millisecond for each of a server's thousand files.  Best effort: dirs_make() follows for mode and owner. */
 void dirs_make_apart(const char *parent, const char *name);
 /* Makes root/relative with all parents (0750, owned by the user); one that exists gets this mode and owner too.  "" is
  * root itself.  Newly allocated full path. */

@@ -1,6 +1,6 @@
-/* The loop: poll() below, with sd-event's own descriptor (timer, signals, watches) as its first, stacks of their own above.
- * A fiber switches to the loop to wait and the loop switches to a fiber that is due; fibers never switch to each other,
- * so the order of things is the order of the ready queue.
+/* The loop: poll() below, with sd-event's own descriptor (timer, signals, watches) as its first, contexts above.  A fiber
+ * switches to the loop to wait and the loop switches to a fiber that is due; fibers never switch to each other, so the
+ * order of things is the order of the ready queue.
  *
  * What fibers wait for is not registered with epoll: that would be two more system calls for each wait, and libraries
  * close and open descriptors between waits, of which epoll would know nothing.  poll() is told anew each time. */

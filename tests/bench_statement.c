@@ -3,8 +3,8 @@
  *
  *   bench_statement [--rounds N] [--statements N] [--limit RATIO] [postgresql|mysql HOST PORT USER]
  *
- * Without a server it starts a PostgreSQL and a MariaDB of its own.  Both sides run SELECT 1 in turn, round by round, so
- * that a busy machine slows both; client and server share one CPU, else the scheduler is measured.  Prints for each
+ * Without a server it starts a PostgreSQL and a MariaDB of its own.  Both sides run SELECT 1 in turn, round by round,
+ * so that a busy machine slows both; client and server share one CPU, else the scheduler is measured.  Prints for each
  * server: name, our median, the library's median, the median of the rounds' ratios, their least and greatest; times in
  * microseconds a statement.  --limit: exits 1 when a median ratio is above it.
  */

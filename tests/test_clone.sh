@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# How PostgreSQL replicas of a test come about: copied from an upstream that has not run yet, or, once its `init` has, by a
-# backup. pg_basebackup leaves backup_label.old behind, so a replica tells which it was.  Prints TAP.
+# How PostgreSQL replicas of a test come about: copied from an upstream that has not run yet, or, once its `init` has, by
+# a backup. pg_basebackup leaves backup_label.old behind, so a replica tells which it was.  Prints TAP.
 set -uo pipefail
 runner=$(realpath "${RUNNER:-${BUILD:-build}/runner}")
 here=$(mktemp -d)
