@@ -13,6 +13,7 @@
 
 /* Part of the key: changes when what a template looks like changes. */
 #define LAYOUT "1"
+#define REMOVE_LIMIT (30 * G_USEC_PER_SEC)
 
 static char *cache_base(const Cluster *cluster) {
   const char *xdg = g_getenv("XDG_CACHE_HOME"), *home = g_getenv("HOME");
@@ -39,6 +40,14 @@ static bool add_program(GChecksum *sum, Node *node, const char *word, GError **e
   return true;
 }
 
+/* What a creation command sees of its environment may change what it makes. */
+static void add_pairs(GChecksum *sum, const Pairs *pairs) {
+  for (guint i = 0; i < pairs->n; i++) {
+    add_text(sum, pairs->v[i].key);
+    add_text(sum, pairs->v[i].value.raw);
+  }
+}
+
 static char *cache_key(Node *node, GError **error) {
   g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
   g_autofree char *user = g_strdup_printf(LAYOUT " %u", (unsigned)node->cluster->options->user->uid);
@@ -50,10 +59,9 @@ static char *cache_key(Node *node, GError **error) {
     add_text(sum, command->cwd);
   }
   for (guint i = 0; i < node->engine->create_stdin.n; i++) add_text(sum, node->engine->create_stdin.v[i].raw);
-  for (guint i = 0; i < node->server->create_args.n; i++) {
-    g_autofree char *arg = g_strdup(node->server->create_args.v[i].raw);
-    add_text(sum, arg);
-  }
+  for (guint i = 0; i < node->server->create_args.n; i++) add_text(sum, node->server->create_args.v[i].raw);
+  add_pairs(sum, &node->engine->envs);
+  add_pairs(sum, &node->server->envs);
   return g_strdup(g_checksum_get_string(sum));
 }
 
@@ -116,7 +124,8 @@ static bool fill_cache(Node *node, const char *base, const char *made, Deadline 
       good = outcome_error(outcome, "rename '%s' to '%s': %s", half, made, g_strerror(errno));
     if (error) good = outcome_take_error(outcome, error);
   }
-  dirs_remove(work, deadline_after(30 * G_USEC_PER_SEC), NULL);
+  dirs_remove(work, deadline_after(REMOVE_LIMIT), NULL);
+  if (g_file_test(half, G_FILE_TEST_EXISTS)) dirs_remove(half, deadline_after(REMOVE_LIMIT), NULL);
   return good;
 }
 

@@ -271,12 +271,10 @@ static GArray *list_leftovers(gpointer data) {
 
 /* What a server left that we crashed is our doing, not its leak. */
 static bool excused(Cluster *cluster, const TreeProcess *process) {
-  g_autofree char *marker = tree_marker(process->pid);
   for (guint i = 0; i < cluster->nodes->len; i++) {
     Node *node = g_ptr_array_index(cluster->nodes, i);
     if (!node->crashed_by_us && !node->forced) continue;
-    g_autoptr(GArray) none = g_array_new(FALSE, FALSE, sizeof(pid_t));
-    g_autoptr(GArray) its = tree_orphans(none, node->marker, node->dir);
+    g_autoptr(GArray) its = node_orphans(node);
     for (guint j = 0; j < its->len; j++)
       if (g_array_index(its, TreeProcess, j).pid == process->pid) return true;
   }
@@ -377,7 +375,7 @@ static bool check_fatal(Node *node, const PatternText *fatal, Outcome *outcome) 
       outcome_addf(outcome, "  %s | %s", node->name, match.text);
       outcome_add(outcome, "  (expected lines of this kind can be named in 'allow_log')");
     }
-    from = match.line_end;
+    from = MAX(match.line_end, from + 1);   /* a pattern may match an empty line */
     bool more = found == PATTERN_YES && fine;
     output_match_clear(&match);
     if (!more) return outcome->kind == OUTCOME_OK;

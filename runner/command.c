@@ -61,15 +61,22 @@ char **node_environment(Scope *scope, Node *node, const Texts *extra, GError **e
   return g_steal_pointer(&env);
 }
 
+/* Scripts open /dev/stderr anew, so the file must be theirs. */
+static int given_to_user(Scope *scope, int fd) {
+  const Credentials *user = scope->cluster->options->user;
+  if (fd >= 0 && user->drop && fchown(fd, user->uid, user->gid) < 0) g_debug("give a file to user %s: %s", user->name, g_strerror(errno));
+  return fd;
+}
+
 /* A file nobody else can find, in the test's directory. */
 static int scratch(Scope *scope, GError **error) {
   int fd = open(scope->cluster->dir, O_TMPFILE | O_RDWR | O_APPEND | O_CLOEXEC, 0600);
-  if (fd >= 0) return fd;
+  if (fd >= 0) return given_to_user(scope, fd);
   g_autofree char *path = g_build_filename(scope->cluster->dir, ".scratch-XXXXXX", NULL);
   fd = g_mkstemp_full(path, O_RDWR | O_APPEND | O_CLOEXEC, 0600);
   if (fd >= 0) unlink(path);
   else g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno), "make a scratch file in '%s': %s", scope->cluster->dir, g_strerror(errno));
-  return fd;
+  return given_to_user(scope, fd);
 }
 
 static char *slurp(int fd, gsize *len) {
@@ -182,6 +189,7 @@ Process *command_leave(Scope *scope, Node *node, char **argv, const char *cwd, c
     outcome_error(outcome, "open '%s' for writing: %s", path, g_strerror(errno));
     return NULL;
   }
+  given_to_user(scope, out);
   CommandWords words = {.argv = argv, .cwd = cwd};
   Process *process = spawn_words(scope, node, &words, -1, out, out, &error);
   close(out);

@@ -236,17 +236,19 @@ bool node_spawn(Node *node, const NodeRun *run, Outcome *outcome) {
     return outcome_take_error(outcome, error);
   }
   while (node->watched) wait_turn();   /* the exit of the run before is noted first */
-  if (node->process) g_ptr_array_add(node->earlier, g_steal_pointer(&node->process));
   node->run_began_at = output_size(node->output);
-  node->signalled = 0;
-  node->exit_explained = node->crashed_by_us = node->forced = node->exited_badly = node->frozen = false;
   Spawn spawn = {.argv = (const char *const *)argv->pdata, .envp = (const char *const *)env, .cwd = node->dir, .in = -1,
                  .out = output_fd(node->output), .err = output_fd(node->output), .as = node->cluster->options->user};
   node->spawning = true;
-  node->process = node->debug ? debug_spawn(node, &spawn, outcome) : process_spawn(&spawn, &error);
+  Process *run_before = node->process;   /* stays in sight meanwhile: other lanes may look at it */
+  Process *process = node->debug ? debug_spawn(node, &spawn, outcome) : process_spawn(&spawn, &error);
   node->spawning = false;
   if (error) outcome_take_error(outcome, error);
-  if (!node->process) return false;
+  node->process = process ? process : run_before;
+  if (!process) return false;
+  if (run_before) g_ptr_array_add(node->earlier, run_before);
+  node->signalled = 0;
+  node->exit_explained = node->crashed_by_us = node->forced = node->exited_badly = node->frozen = false;
   ipc_note(node->process->pid);
   node->spawned_at = g_get_monotonic_time();
   node->state = NODE_STARTING;
@@ -318,19 +320,14 @@ bool node_wait_failure(Node *node, const PatternTexts *patterns, Deadline deadli
 
 /* ---- Ending */
 
-static GArray *list_orphans(gpointer data) {
-  Node *node = data;
-  g_autoptr(GArray) known = g_array_new(FALSE, FALSE, sizeof(pid_t));
-  for (guint i = 0; i < node->cluster->nodes->len; i++) {
-    Node *other = g_ptr_array_index(node->cluster->nodes, i);
-    if (other->process && !other->process->exited) g_array_append_val(known, other->process->pid);
-  }
-  for (guint i = 0; i < node->cluster->helpers->len; i++) {
-    Process *helper = g_ptr_array_index(node->cluster->helpers, i);
-    if (!helper->exited) g_array_append_val(known, helper->pid);
-  }
+/* A command that runs in the background has the server's marker, too, but its step holds it.  A directory that all servers
+ * share tells nothing. */
+GArray *node_orphans(const Node *node) {
+  g_autoptr(GArray) known = process_pids();
   return tree_orphans(known, node->marker, strcmp(node->dir, node->cluster->dir) == 0 ? NULL : node->dir);
 }
+
+static GArray *list_orphans(gpointer data) { return node_orphans(data); }
 
 static GArray *list_all(gpointer data) {
   Node *node = data;

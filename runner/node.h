@@ -84,6 +84,8 @@ void node_judge_exit(Node *node);
  * with a bad status. */
 bool node_stop(Node *node, const char *mode, Outcome *outcome);
 bool node_kill(Node *node, bool tree, Outcome *outcome);
+/* What it left behind and no step of ours holds (TreeProcess). */
+GArray *node_orphans(const Node *node);
 /* Ends all that an earlier run left (backends of a crashed postmaster). */
 bool node_sweep(Node *node, Outcome *outcome);
 /* Writes the settings file anew. */

@@ -114,7 +114,7 @@ static bool create_home(Node *node, Deadline limit, Outcome *outcome) {
     Node *other = g_ptr_array_index(cluster->nodes, i);
     if (other == node) break;
     if (strcmp(other->home, node->home) == 0 && strcmp(node->home, node->dir) != 0) {
-      while (!other->home_made && !other->brought_up_badly) {
+      while (!other->home_made && !other->up_done) {
         WaitResult result = wait_cond(&other->changed, limit);
         if (result == WAIT_CANCELLED) return outcome_cancel(outcome);
         if (result == WAIT_TIMEOUT) return outcome_error(outcome, "the home of server '%s' was not made in time", node->name);

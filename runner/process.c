@@ -273,6 +273,18 @@ Process *process_follow(pid_t pid, GError **error) {
   return process;
 }
 
+GArray *process_pids(void) {
+  GArray *pids = g_array_new(FALSE, FALSE, sizeof(pid_t));
+  GHashTableIter iter;
+  gpointer key;
+  g_hash_table_iter_init(&iter, reaper.by_pid);
+  while (g_hash_table_iter_next(&iter, &key, NULL)) {
+    pid_t pid = GPOINTER_TO_INT(key);
+    g_array_append_val(pids, pid);
+  }
+  return pids;
+}
+
 bool process_signal(Process *process, int signo) {
   return !process->exited && pidfd_send_signal(process->pidfd, signo, NULL, 0) == 0;
 }

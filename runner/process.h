@@ -51,6 +51,8 @@ Process *process_fork(int (*fn)(gpointer data), gpointer data, GError **error);
  * seen by its pidfd.  The status is the kernel's word for it where that is had (Linux 6.15, or it has become our child by
  * then); else status_known stays false and status 0.  From the loop's process; recorded in the registry. */
 Process *process_follow(pid_t pid, GError **error);
+/* Pids (pid_t) of those that were spawned or forked and have not exited: what is none of them was left by another. */
+GArray *process_pids(void);
 /* false: it has ended already */
 bool process_signal(Process *process, int signo);
 WaitResult process_wait(Process *process, Deadline deadline);

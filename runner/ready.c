@@ -143,8 +143,7 @@ static Answer check_owner(Asking *asking, int port, Outcome *outcome) {
   Node *node = asking->node;
   if (port == 0 || node->server->external) return ANSWER_YES;
   g_autoptr(GArray) tree = tree_list(node->process->pid);
-  g_autoptr(GArray) none = g_array_new(FALSE, FALSE, sizeof(pid_t));
-  g_autoptr(GArray) orphans = tree_orphans(none, node->marker, node->dir);
+  g_autoptr(GArray) orphans = node_orphans(node);
   g_array_append_vals(tree, orphans->data, orphans->len);
   bool listening = false;
   g_autofree char *stranger = NULL;
@@ -236,7 +235,7 @@ static bool ask_until(Asking *asking, Outcome *outcome) {
 
 bool node_wait_ready(Node *node, Deadline deadline, Outcome *outcome) {
   if (node->state == NODE_READY) return true;
-  if (!node_running(node)) return outcome_fail(outcome, "server '%s' is not running", node->name);
+  if (!node_running(node) && !node->watched) return outcome_fail(outcome, "server '%s' is not running", node->name);
   Asking asking = {.node = node, .ready = ready_of(node), .limit = deadline, .looked_to = node->run_began_at};
   node->awaited++;
   bool good = ask_until(&asking, outcome);

@@ -264,6 +264,7 @@ static bool begin_worker(Attempt *attempt, GError **error) {
   if (!attempt->worker) return false;
   registry_add(attempt->worker->pid, attempt->worker->start_time, "worker");
   attempt->watch = loop_watch(pair[0], POLLIN, on_ring, attempt);
+  if (run->result->signal) order(attempt, WORKER_STOP);   /* it came when this one was about to begin */
   return true;
 }
 

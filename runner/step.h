@@ -78,6 +78,10 @@ void context_summary(Context *context, const char *format, ...) G_GNUC_PRINTF(2,
 /* Adds how each server sees the replication, when there are several that can say. */
 void explain_replication(Context *context, Outcome *outcome);
 
+/* A verb of lives or roles, on each of its servers in turn until one fails. */
+typedef bool (*OnNode)(Context *context, Node *node, const LifeStep *life, Outcome *outcome);
+void for_each_server(Context *context, const Step *step, OnNode act, Outcome *outcome);
+
 /* Where the logs of all nodes stand now. */
 GPtrArray *log_marks_now(Cluster *cluster);
 

@@ -91,15 +91,6 @@ static bool rejoin_node(Context *context, Node *node, const LifeStep *life, Outc
   return turn_towards(context, node, life, node->engine->has_rejoin, &node->engine->rejoin, "rejoin", outcome);
 }
 
-typedef bool (*OnNode)(Context *context, Node *node, const LifeStep *life, Outcome *outcome);
-
-static void for_each_server(Context *context, const Step *step, OnNode act, Outcome *outcome) {
-  for (guint i = 0; i < step->life.servers.n; i++) {
-    Node *node = context_node(context, &step->life.servers.v[i], outcome);
-    if (!node || !act(context, node, &step->life, outcome)) return;
-  }
-}
-
 void step_clone(Context *context, const Step *step, Outcome *outcome) { for_each_server(context, step, clone_node, outcome); }
 void step_promote(Context *context, const Step *step, Outcome *outcome) { for_each_server(context, step, promote_node, outcome); }
 void step_follow(Context *context, const Step *step, Outcome *outcome) { for_each_server(context, step, follow_node, outcome); }
