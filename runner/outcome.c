@@ -1,6 +1,8 @@
 #include "runner/outcome.h"
 
+#include <errno.h>
 #include <string.h>
+#include "runner/fail.h"
 
 void outcome_clear(Outcome *outcome) {
   g_free(outcome->headline);
@@ -37,8 +39,18 @@ bool outcome_cancel(Outcome *outcome) {
   return false;
 }
 
+static bool of_environment(const GError *error) {
+  static const int numbers[] = {EMFILE, ENFILE, ENOMEM, EAGAIN, ENOSPC, EDQUOT};
+  for (guint i = 0; i < G_N_ELEMENTS(numbers); i++) {
+    if (error->domain == RUNNER_ERROR && error->code == numbers[i]) return true;
+    if (error->domain == G_FILE_ERROR && error->code == (int)g_file_error_from_errno(numbers[i]) && error->code != G_FILE_ERROR_FAILED) return true;
+  }
+  return false;
+}
+
 bool outcome_take_error(Outcome *outcome, GError *error) {
   outcome_error(outcome, "%s", error->message);
+  outcome->environment = of_environment(error);
   g_error_free(error);
   return false;
 }

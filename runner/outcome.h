@@ -20,6 +20,7 @@ typedef struct Outcome {
   char *headline;        /* NULL when OK or CANCELLED */
   char *detail;          /* lines ended by '\n', or NULL */
   Place at;              /* line 0: the step's own */
+  bool environment;      /* the machine lacked descriptors, memory or room on a disk */
 } Outcome;
 
 void outcome_clear(Outcome *outcome);

@@ -117,11 +117,9 @@ static void begin_own_events(Run *run) {
 /* Reads back what was written to the merged file by ourselves, so that the record hears all from one source. */
 static void note_own(Run *run, guint64 from) {
   g_autoptr(GString) text = g_string_new(NULL);
-  g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", run->merged);
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
   char bytes[16 * 1024];
-  for (ssize_t n; fd >= 0 && (n = pread(fd, bytes, sizeof bytes, (off_t)(from + text->len))) > 0;) g_string_append_len(text, bytes, n);
-  if (fd >= 0) close(fd);
+  for (ssize_t n; (n = pread(run->merged, bytes, sizeof bytes, (off_t)(from + text->len))) > 0;)
+    g_string_append_len(text, bytes, n);
   g_auto(GStrv) lines = g_strsplit(text->str, "\n", -1);
   for (char **line = lines; *line; line++)
     if (**line) note_line(run, *line, strlen(*line), NULL);

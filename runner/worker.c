@@ -28,6 +28,7 @@ typedef struct Worker {
   Cluster *cluster;
   Verdict verdict;
   bool stopped, hurry;           /* asked by the runner */
+  bool environment;              /* the machine lacked what the test needed */
 } Worker;
 
 /* ---- Who watches us */
@@ -301,6 +302,7 @@ static void run_test(gpointer data) {
   tell_test_begun(worker, worker->cluster->dir);
   if (outcome.kind == OUTCOME_OK) run_cluster(worker, &outcome);
   else worker->verdict = judge(&outcome, false);
+  worker->environment = outcome.environment;
   finish(worker, &outcome, began);
   worker->cluster = NULL;
   loop_quit();
@@ -345,5 +347,5 @@ int worker_main(gpointer data) {
   event_log_free(worker.log);
   watch_free(runner);
   watch_free(control);
-  return leak_check() || !good ? 3 : 0;
+  return leak_check() || !good || worker.environment ? 3 : 0;
 }
