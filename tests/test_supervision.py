@@ -92,9 +92,9 @@ class Box:
                 pass
         return found
 
-    def gone(self, within=10):
+    def gone(self, within=10, began=None):
         """How long it took until none lived, in seconds; None: some do."""
-        began = time.monotonic()
+        began = began or time.monotonic()
         while time.monotonic() - began < within:
             looked = time.monotonic()
             if not self.processes():
@@ -162,7 +162,7 @@ THREE = a_test("  - run: [touch, FLAGS/up]\n  - loop: {times: 1000, steps: [{res
 
 def test_kill_runner():
     """kill -9 of the runner: all it started is gone within 250 ms"""
-    kills, took = int(os.environ.get("RUNNER_TEST_KILLS", "20")), []
+    kills, took, most = int(os.environ.get("RUNNER_TEST_KILLS", "20")), [], 0
     with Box() as box:
         path = box.define(THREE)
         for i in range(kills):
@@ -172,9 +172,11 @@ def test_kill_runner():
             if i % 2:
                 for worker in box.workers(run):
                     kill(worker, signal.SIGSTOP)
+            most = max(most, len(box.processes()))
+            began = time.monotonic()
             kill(run.pid, signal.SIGKILL)
             run.wait()
-            gone = box.gone()
+            gone = box.gone(began=began)
             check(gone is not None, "kill %d: %d processes live on" % (i, len(box.processes())))
             took.append(gone)
             for name in box.leftovers():
@@ -183,7 +185,8 @@ def test_kill_runner():
     text = "worst %.0f ms, median %.0f ms" % (took[-1] * 1000, took[len(took) // 2] * 1000)
     if kills >= 100:
         text += ", 99 %% within %.0f ms" % (took[kills * 99 // 100 - 1] * 1000)
-    print("# " + text)
+    print("# %s, up to %d processes" % (text, most))
+    check(most >= 9, "there were at most %d processes to kill" % most)
     check(took[(kills * 19 + 19) // 20 - 1] <= 0.25, text)
 
 
