@@ -4,6 +4,7 @@
 #include "runner/debug.h"
 #include "runner/dirs.h"
 #include "runner/ipc.h"
+#include "runner/links.h"
 #include "runner/node.h"
 #include "runner/step.h"
 #include "runner/tree.h"
@@ -55,12 +56,13 @@ bool cluster_make_nodes(Cluster *cluster, Outcome *outcome) {
     if (!node) return false;
     g_ptr_array_add(cluster->nodes, node);
   }
-  return true;
+  return links_open(cluster, outcome);
 }
 
 void cluster_free(Cluster *cluster) {
   if (!cluster) return;
   fiber_stop(cluster->lag_meter);
+  links_close(cluster);
   g_ptr_array_unref(cluster->backgrounds);
   g_hash_table_unref(cluster->sessions);
   g_ptr_array_unref(cluster->helpers);
@@ -259,6 +261,7 @@ bool cluster_stop(Cluster *cluster, Outcome *outcome) {
   for (guint i = 0; i < cluster->nodes->len; i++) deepest = MAX(deepest, depth_of(g_ptr_array_index(cluster->nodes, i)));
   for (guint depth = deepest + 1; depth-- > 0;) good = stop_depth(cluster, depth, outcome) && good;
   end_helpers(cluster);
+  links_close(cluster);          /* servers end as if nothing stood between them */
   return good;
 }
 

@@ -48,6 +48,7 @@ typedef struct Cluster {
   GHashTable *sessions;          /* name -> NamedSession */
   GPtrArray *backgrounds;        /* Background, begun and not yet awaited */
   GHashTable *marks;             /* step name -> LogMarks: where the logs stood when it began */
+  struct Links *links;           /* relays between servers (links.h); NULL: the test has none */
   GPtrArray *helpers;            /* commands left running by `keep_running`, ended with the test */
   Fiber *main;                   /* runs servers' start and the steps */
   const Step *current;           /* the newest step that has begun, for messages */

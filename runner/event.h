@@ -17,7 +17,7 @@
  *   statement    step, server, session, sql (cut at 1 KiB), us, rows, affected, error
  *   retries      step, count, us, last (the last answer or error, one line)
  *   step_ended   step, ok, us
- *   fault        step, server, what ("kill", "pause", "signal SIGHUP")
+ *   fault        step, server or link, what ("kill", "pause", "signal SIGHUP", "cut", "delay forward, latency 50 ms")
  *   exit         server, pid, status or signal, expected (bool), text
  *   log          server, offset                                     (where a server's output stood when the next step began; when it has grown)
  *   debug        server, debugger, port, pid, text (lines)         (a debugger can be, or is to be, attached: how)

@@ -2,6 +2,7 @@
 
 #include <string.h>
 #include "runner/dirs.h"
+#include "runner/links.h"
 #include "runner/programs.h"
 #include "yamldef/template.h"
 
@@ -50,6 +51,18 @@ int cluster_port_name(Cluster *cluster, const char *name, GError **error) {
 
 const char *node_host(const Node *node) { return node->host ? node->host : "127.0.0.1"; }
 
+/* What a server's texts say of another is the way that its link goes. */
+static int port_seen(const Scope *scope, const Node *node, const char *extra) {
+  int direct = extra ? GPOINTER_TO_INT(g_hash_table_lookup(node->extra_ports, extra)) : node->port;
+  int link = scope->direct ? 0 : links_port(scope->cluster, scope->roles.self, node, extra);
+  return link != 0 ? link : direct;
+}
+
+static const char *host_seen(const Scope *scope, const Node *node) {
+  bool linked = !scope->direct && links_port(scope->cluster, scope->roles.self, node, NULL) != 0;
+  return linked ? "127.0.0.1" : node_host(node);
+}
+
 static char *number(int value) { return value == 0 ? NULL : g_strdup_printf("%d", value); }
 
 /* "server" or "server.extra" */
@@ -60,12 +73,12 @@ static char *port_of(Scope *scope, const char *name, GError **error) {
     Node *node = scope_node(scope, name, error);
     if (!node) return NULL;
     if (node->port == 0) g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "server '%s' has no port", node->name);
-    return number(node->port);
+    return number(port_seen(scope, node, NULL));
   }
   g_autofree char *server = g_strndup(name, (gsize)(dot - name));
   Node *node = scope_node(scope, server, error);
   if (!node) return NULL;
-  int port = GPOINTER_TO_INT(g_hash_table_lookup(node->extra_ports, dot + 1));
+  int port = port_seen(scope, node, dot + 1);
   if (port == 0)
     g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "server '%s' has no port '%s'; name it in its 'ports'",
                 node->name, dot + 1);
@@ -107,7 +120,7 @@ char *node_conninfo(Node *node, Scope *scope, GError **error) {
     return NULL;
   }
   GString *words = g_string_new(NULL);
-  g_string_printf(words, "host=%s port=%d", node_host(node), node->port);
+  g_string_printf(words, "host=%s port=%d", host_seen(scope, node), port_seen(scope, node, NULL));
   if (user) g_string_append_printf(words, " user=%s", user);
   if (database) g_string_append_printf(words, " dbname=%s", database);
   return g_string_free(words, FALSE);
@@ -143,7 +156,7 @@ static char *each(Scope *scope, guint n_args, const char *const *args, GError **
   for (guint i = 0; i < scope->cluster->nodes->len; i++) {
     Node *node = g_ptr_array_index(scope->cluster->nodes, i);
     if (g_strcmp0(node->server->cluster, self->server->cluster) != 0) continue;
-    int port = extra ? GPOINTER_TO_INT(g_hash_table_lookup(node->extra_ports, extra)) : node->port;
+    int port = port_seen(scope, node, extra);
     if (port == 0) {
       g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "in '{{each %s}}': server '%s' has no such port", args[0], node->name);
       g_string_free(joined, TRUE);
@@ -164,12 +177,18 @@ static char *env(const char *name, GError **error) {
   return g_strdup(value);
 }
 
+static char *link_of(Scope *scope, const char *name, GError **error) {
+  int port = links_port_named(scope->cluster, name);
+  if (port == 0) g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "there is no link '%s' in this test", name);
+  return number(port);
+}
+
 static char *of_node(Scope *scope, TemplateCall call, const char *name, GError **error) {
   Node *node = scope_node(scope, name, error);
   if (!node) return NULL;
   bool making = scope->dir_as && node == scope->roles.self;
   switch (call) {
-  case CALL_HOST: return g_strdup(node_host(node));
+  case CALL_HOST: return g_strdup(host_seen(scope, node));
   case CALL_CONNINFO: return node_conninfo(node, scope, error);
   case CALL_DIR: return g_strdup(making ? scope->dir_as : node->dir);
   case CALL_DATA: return making ? g_strdup(scope->dir_as) : data_dir(scope, node, error);
@@ -189,9 +208,8 @@ static char *resolve(TemplateCall call, guint n_args, const char *const *args, g
   case CALL_EACH: return each(scope, n_args, args, error);
   case CALL_HOST: case CALL_CONNINFO: case CALL_DIR: case CALL_DATA: case CALL_SOCKET:
     return of_node(scope, call, args[0], error);
-  case CALL_LINK: break;
+  case CALL_LINK: return link_of(scope, args[0], error);
   }
-  g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "there is no link '%s' in this test", args[0]);
   return NULL;
 }
 

@@ -14,6 +14,7 @@ typedef struct Scope {
   GHashTable *own;               /* name -> char *, owned texts; may be NULL */
   const char *dir_as;            /* what {{dir "self"}} is while a template directory is being made, or NULL */
   const char *home_as;
+  bool direct;                   /* ports are the servers' own, also where a link stands between */
 } Scope;
 
 /* A captured value. */

@@ -137,6 +137,11 @@ static void append_server(GString *out, const Server *server) {
   append_patterns(out, "first start fails, log matches", &server->error_matches);
 }
 
+static void append_link(GString *out, const Link *link) {
+  g_string_append_printf(out, "  link %s, from %s to %s%s%s\n", link->name.s, link->from.s, link->to.s, link->extra ? "." : "",
+                         link->extra ? link->extra : "");
+}
+
 /* ---- runner plan: steps */
 
 static void append_limit(GString *out, const char *what, gint64 us) {
@@ -181,6 +186,7 @@ static void append_test(GString *out, const PlannedTest *planned) {
   for (guint i = 0; i < test->needs.files.n; i++)
     g_string_append_printf(out, "  needs file %s\n", test->needs.files.v[i].s);
   for (guint i = 0; i < test->n_servers; i++) append_server(out, &test->servers[i]);
+  for (guint i = 0; i < test->n_links; i++) append_link(out, &test->links[i]);
   if (test->steps.n) g_string_append(out, "  steps\n");
   append_steps(out, &test->steps, "", 4);
   if (test->finally.n) g_string_append(out, "  finally\n");

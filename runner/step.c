@@ -1,5 +1,6 @@
 /* The table of verbs, and what surrounds a step. */
 #include "runner/step.h"
+#include "runner/links.h"
 
 #include <string.h>
 
@@ -16,7 +17,7 @@ static const StepRun verbs[N_VERBS] = {
   [VERB_PAUSE] = step_pause,     [VERB_RESUME] = step_resume,   [VERB_SIGNAL] = step_signal,     [VERB_EXITED] = step_exited,
   [VERB_CLONE] = step_clone,     [VERB_PROMOTE] = step_promote, [VERB_FOLLOW] = step_follow,     [VERB_REJOIN] = step_rejoin,
   [VERB_SYNC] = step_sync,       [VERB_EQUAL] = step_equal,     [VERB_LOG] = step_log,           [VERB_RUN] = step_command,
-  [VERB_SLEEP] = step_sleep,     [VERB_TOGETHER] = step_together, [VERB_LOOP] = step_loop,       [VERB_GROUP] = step_group,
+  [VERB_LINK] = step_link,       [VERB_SLEEP] = step_sleep,     [VERB_TOGETHER] = step_together, [VERB_LOOP] = step_loop,       [VERB_GROUP] = step_group,
 };
 
 /* Frames hold steps that have limits of their own; Dolt's queries do too. */
@@ -482,6 +483,18 @@ static void add_sql(GString *line, const SqlStep *sql) {
   if (sql->n_entries > 1) g_string_append_printf(line, " (and %u more)", sql->n_entries - 1);
 }
 
+static void add_link(GString *line, const LinkStep *link) {
+  g_autofree char *deed = link_deed_text(link, link->way);
+  add_names(line, &link->names);
+  if (link->between.given) {
+    g_string_append(line, " between");
+    add_names(line, &link->between.sides[0]);
+    g_string_append(line, " and");
+    add_names(line, &link->between.sides[1]);
+  }
+  g_string_append_printf(line, ": %s", deed);
+}
+
 char *step_text(const Step *step) {
   GString *line = g_string_new(verb_word(step->verb));
   switch (step->verb) {
@@ -497,6 +510,7 @@ char *step_text(const Step *step) {
   case VERB_RUN:
     for (guint i = 0; i < step->run.command.n; i++) g_string_append_printf(line, " %s", step->run.command.v[i].raw);
     break;
+  case VERB_LINK: add_link(line, &step->link); break;
   case VERB_GROUP: g_string_assign(line, step->group.label); break;
   case VERB_LOOP: g_string_append_printf(line, " %u times", step->loop.times); break;
   case VERB_TOGETHER: case VERB_SLEEP: break;

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "runner/dirs.h"
+#include "runner/links.h"
 #include "runner/leak_check.h"
 #include "runner/needs.h"
 #include "runner/node.h"
@@ -197,7 +198,7 @@ static bool run_main(Worker *worker, Outcome *outcome) {
 }
 
 /* Whatever became of the steps; the failure stays where the test stood, not where `finally` went on to. */
-static bool run_at_last(Worker *worker, Outcome *outcome) {
+static bool run_finally_part(Worker *worker, Outcome *outcome) {
   Cluster *cluster = worker->cluster;
   g_auto(Outcome) finally = {0};
   const Step *current = cluster->current;
@@ -212,6 +213,28 @@ static bool run_at_last(Worker *worker, Outcome *outcome) {
     g_strlcpy(cluster->current_label, label, sizeof cluster->current_label);
   }
   add_story(outcome, "in 'finally'", &finally);
+  return interrupted;
+}
+
+typedef struct Healing { Cluster *cluster; Outcome outcome; } Healing;
+
+static void heal(gpointer data) {
+  Healing *healing = data;
+  links_heal(healing->cluster, &healing->outcome);
+}
+
+/* In a fiber of its own, which an interrupt of the test does not cancel. */
+static void heal_links(Worker *worker, const char *when, Outcome *outcome) {
+  Healing healing = {.cluster = worker->cluster};
+  Fiber *fiber = fiber_spawn("heal", heal, &healing);
+  fiber_join(fiber, DEADLINE_NONE);
+  add_story(outcome, when, &healing.outcome);
+}
+
+static bool run_at_last(Worker *worker, Outcome *outcome) {
+  heal_links(worker, "when the links were healed", outcome);
+  bool interrupted = run_finally_part(worker, outcome);
+  if (worker->cluster->test->finally.n > 0) heal_links(worker, "when the links were healed after 'finally'", outcome);
   return interrupted;
 }
 

@@ -116,6 +116,16 @@ static void check_server_call(TextCheck *t, TemplateCall call, const char *name)
     complain_at(t, NULL, "the server '%s' has no port called '%s': see its 'ports'", base, dot + 1);
 }
 
+static void check_link_call(TextCheck *t, const char *name) {
+  const Link *link = find_link(t->c->test, name);
+  if (link != NULL) {
+    g_hash_table_add(t->c->used, (gpointer)(guintptr)link);
+    return;
+  }
+  g_autofree char *hint = link_hint(t->c->test, name);
+  complain_at(t, hint, "no link is called '%s'", name);
+}
+
 static void check_var(TextCheck *t, const char *name) {
   if (g_hash_table_contains(t->captured, name))
     return;
@@ -151,7 +161,7 @@ static void check_text(TextCheck *t, const Text *text) {
     case CALL_DATA:
     case CALL_SOCKET: check_server_call(t, part->call, arg); break;
     case CALL_VAR: check_var(t, arg); break;
-    case CALL_LINK: complain_at(t, NULL, "no link is called '%s'", arg); break;
+    case CALL_LINK: check_link_call(t, arg); break;
     default: break;
     }
   }
@@ -187,6 +197,7 @@ static void warn_unused(Check *c) {
     if (use->uses == 0)
       doubt(c->l, use->name.at, NULL, "nothing uses the session '%s'", use->name.s);
   }
+  warn_unused_links(c);
 }
 
 void check_test(Loader *l, const Test *test) {
@@ -201,6 +212,7 @@ void check_test(Loader *l, const Test *test) {
     check_server(&c, &test->servers[i]);
     leave(l);
   }
+  check_links(&c);
   check_steps(&c, &test->steps);
   enter(l, "'finally'");
   check_steps(&c, &test->finally);

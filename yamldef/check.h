@@ -7,7 +7,7 @@
 typedef struct Check {
   Loader *l;
   const Test *test;
-  GHashTable *used;         /* Server *: something speaks of it */
+  GHashTable *used;         /* Server *, Link *: something speaks of it */
   GHashTable *step_names;   /* char *: of the steps so far */
   GHashTable *sessions;     /* char * -> SessionUse *: open now */
   GPtrArray *opened;        /* SessionUse *: all there ever were */
@@ -21,6 +21,12 @@ typedef struct SessionUse { Name name; const char *server; guint uses; } Session
 const Server *use_server(Check *c, Name name);
 /* "the engine 'x'": for messages. */
 const char *engine_title(Loader *l, const Engine *engine);
+/* check_links.c */
+const Link *find_link(const Test *test, const char *name);
+char *link_hint(const Test *test, const char *name);   /* "did you mean 'x'?" or NULL, newly allocated */
+void check_links(Check *c);
+void check_link_step(Check *c, const Step *step);
+void warn_unused_links(Check *c);
 /* Steps of a test in order, then those of `finally`. */
 void check_steps(Check *c, const Steps *steps);
 

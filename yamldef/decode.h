@@ -61,6 +61,12 @@ char *put_testgendir(Loader *l, Place at, const char *path);
 /* Beside the definition, then below the current directory; newly allocated, NULL when there is none. */
 char *find_source(Loader *l, Place at, const char *path);
 
+/* links.c */
+void read_link_sides(Loader *l, const Node *node, LinkSides *out);
+void read_bandwidth(Loader *l, const Node *node, const char *what, gint64 *out);
+/* The links of a test, its topology's first; its servers are known. */
+void read_links(Loader *l, const Node *topology, const Node *own, Test *test);
+
 /* engine.c */
 const Engine *find_engine(Loader *l, const char *name, Place at);
 /* Whether this is the name of an engine, without reading it. */

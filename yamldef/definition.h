@@ -230,11 +230,25 @@ typedef struct LoopStep { guint times; Steps steps; } LoopStep;
 typedef struct GroupStep { const char *label; Steps steps; } GroupStep;
 typedef struct SleepStep { gint64 length; } SleepStep;
 
+/* link: what is done to relays between servers (links of the test); forward is from a link's `from` to its `to`, or from the
+ * first side of `between` to the second. */
+typedef enum LinkDeed { LINK_CUT, LINK_BLACKHOLE, LINK_RESET, LINK_DELAY, LINK_HEAL } LinkDeed;
+typedef enum LinkWay { WAY_BOTH, WAY_FORWARD, WAY_BACKWARD } LinkWay;
+typedef struct LinkSides { bool given; Names sides[2]; Place at; } LinkSides;
+typedef struct LinkStep {
+  Names names;               /* or between */
+  LinkSides between;         /* all links that lead from one side to the other */
+  LinkDeed deed;
+  LinkWay way;
+  gint64 latency, jitter;    /* delay: microseconds; 0: none */
+  gint64 bandwidth;          /* delay: bytes a second; 0: not limited */
+} LinkStep;
+
 typedef enum Verb {
   VERB_SQL, VERB_CLOSE, VERB_AWAIT,
   VERB_START, VERB_RESTART, VERB_STOP, VERB_RELOAD, VERB_KILL, VERB_PAUSE, VERB_RESUME, VERB_SIGNAL, VERB_EXITED,
   VERB_CLONE, VERB_PROMOTE, VERB_FOLLOW, VERB_REJOIN,
-  VERB_SYNC, VERB_EQUAL, VERB_LOG, VERB_RUN, VERB_SLEEP,
+  VERB_SYNC, VERB_EQUAL, VERB_LOG, VERB_RUN, VERB_LINK, VERB_SLEEP,
   VERB_TOGETHER, VERB_LOOP, VERB_GROUP,
   N_VERBS
 } Verb;
@@ -254,7 +268,7 @@ struct Step {
   Name background;
   union {
     SqlStep sql; CloseStep close; AwaitStep await; LifeStep life; SyncStep sync; EqualStep equal; LogStep log;
-    RunStep run; TogetherStep together; LoopStep loop; GroupStep group; SleepStep sleep;
+    RunStep run; LinkStep link; TogetherStep together; LoopStep loop; GroupStep group; SleepStep sleep;
   };
 };
 
@@ -374,6 +388,13 @@ typedef struct Server {
   Place at;
 } Server;
 
+/* A relay between two servers: what `from` is told of `to`'s port is the relay's. */
+typedef struct Link {
+  Name name, from, to;
+  const char *extra;         /* `to: n2.peer`: a further port of it (`to` is then n2); NULL: its own */
+  Place at;
+} Link;
+
 /* ---- Tests and files ---------------------------------------------------------------------------------------------- */
 
 typedef struct Needs {
@@ -395,6 +416,8 @@ typedef struct Test {
   bool parallel;             /* may run beside others of its file */
   guint n_servers;
   const Server *servers;
+  guint n_links;
+  const Link *links;
   Steps steps, finally;
 } Test;
 

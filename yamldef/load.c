@@ -188,6 +188,14 @@ static const Node *servers_of(Loader *l, const Node *test) {
   return found == NULL ? own : refined_list(l, found, own);
 }
 
+/* The links of a test's topology; NULL: none. */
+static const Node *topology_links(Loader *l, const Node *test) {
+  const Node *topology = node_get(test, "topology");
+  const Node *name = topology == NULL ? NULL : resolve(l, topology);
+  const Node *found = name == NULL || name->kind != NODE_SCALAR ? NULL : g_hash_table_lookup(l->topologies, name->text);
+  return found == NULL || found->kind != NODE_MAP ? NULL : node_get(found, "links");
+}
+
 /* ---- A test ------------------------------------------------------------------------------------------------------ */
 
 static void read_needs(Loader *l, const Node *node, Needs *out) {
@@ -249,6 +257,7 @@ static void read_own_test(Loader *l, const Node *node, Test *test) {
   mark_clones(&test->steps, list);
   test->n_servers = list->len;
   test->servers = arena_array(l->arena, Server, list);
+  read_links(l, topology_links(l, node), node_get(node, "links"), test);
 }
 
 static bool is_dolt(const Node *test) {

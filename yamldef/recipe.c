@@ -40,6 +40,7 @@ static void check_one(Loader *l, const Step *step) {
     check_name(l, step->sync.from);
     check_names(l, &step->sync.to);
     break;
+  case VERB_LINK: complain(l, step->at, NULL, "a profile knows no links"); break;
   case VERB_CLOSE:
   case VERB_AWAIT:
   case VERB_SLEEP: break;

@@ -236,6 +236,22 @@ static const Word RUN_WORDS[] = {
 };
 static const Vocabulary VOCAB_RUN = {"a run", WORDS(RUN_WORDS), .obvious = "command", .size = sizeof(RunStep)};
 
+static const Choice DEED_CHOICES[] = {{"cut", LINK_CUT},     {"blackhole", LINK_BLACKHOLE}, {"reset", LINK_RESET},
+                                      {"delay", LINK_DELAY}, {"heal", LINK_HEAL},           {NULL, 0}};
+static const Choice WAY_CHOICES[] = {
+    {"both", WAY_BOTH}, {"forward", WAY_FORWARD}, {"backward", WAY_BACKWARD}, {NULL, 0}};
+static const Word LINK_STEP_WORDS[] = {
+    AT("name", NAMES, LinkStep, names, "which link, or links"),
+    AT("between", LINK_SIDES, LinkStep, between, "[[a], [b, c]]: all links from one side to the other"),
+    {"do", WORD_CHOICE, true, offsetof(LinkStep, deed), 0, DEED_CHOICES, "cut, blackhole, reset, delay or heal"},
+    AT_OF("direction", CHOICE, LinkStep, way, WAY_CHOICES,
+          "both (the default), forward (from `from` to `to`, or from the first side to the second) or backward"),
+    AT("latency", DURATION, LinkStep, latency, "of a delay: how long what is sent is under way"),
+    AT("jitter", DURATION, LinkStep, jitter, "of a delay: so much more or less, evenly; order is kept"),
+    AT("bandwidth", BANDWIDTH, LinkStep, bandwidth, "of a delay: bytes a second, such as 64KiB"),
+};
+static const Vocabulary VOCAB_LINK_STEP = {"a link", WORDS(LINK_STEP_WORDS), .size = sizeof(LinkStep)};
+
 static const Word AWAIT_WORDS[] = {
     MUST("name", NAME, AwaitStep, background, "a background step"),
     AT("blocked", BOOL, AwaitStep, blocked, "it must be waiting for a lock"),
@@ -295,6 +311,7 @@ const VerbWord VERBS[] = {
     VERB("equal", RECORD, equal, &VOCAB_EQUAL, VERB_EQUAL, "waits until all servers answer the same"),
     VERB("log", RECORD, log, &VOCAB_LOG, VERB_LOG, "looks into a server's output"),
     VERB("run", RECORD, run, &VOCAB_RUN, VERB_RUN, "runs a command"),
+    VERB("link", RECORD, link, &VOCAB_LINK_STEP, VERB_LINK, "disturbs or heals what goes between servers"),
     VERB("sleep", DURATION, sleep.length, NULL, VERB_SLEEP, "waits; a condition is nearly always better"),
     VERB("together", LANES, together, NULL, VERB_TOGETHER, "runs lists of steps beside each other"),
     VERB("loop", RECORD, loop, &VOCAB_LOOP, VERB_LOOP, "runs steps several times"),
@@ -486,7 +503,17 @@ static const Word NEEDS_WORDS[] = {
 };
 const Vocabulary VOCAB_NEEDS = {"needs", WORDS(NEEDS_WORDS), .size = sizeof(Needs)};
 
-static const Word TOPOLOGY_WORDS[] = {MUST_SPECIAL("servers", "the servers")};
+static const Word LINK_WORDS[] = {
+    MUST("name", NAME, Link, name, "its name"),
+    MUST("from", NAME, Link, from, "the server that connects"),
+    MUST("to", NAME, Link, to, "the server that it connects to; n2.peer: to this further port of it"),
+};
+const Vocabulary VOCAB_LINK = {"a link", WORDS(LINK_WORDS), .size = sizeof(Link), .place = 1 + offsetof(Link, at)};
+
+static const Word TOPOLOGY_WORDS[] = {
+    MUST_SPECIAL("servers", "the servers"),
+    SPECIAL("links", "relays between them"),
+};
 const Vocabulary VOCAB_TOPOLOGY = {"a topology", WORDS(TOPOLOGY_WORDS), .obvious = "servers"};
 
 static const Word PROCEDURE_WORDS[] = {
@@ -506,6 +533,7 @@ static const Word TEST_WORDS[] = {
     AT("exclusive", BOOL, Test, exclusive, "alone on the machine"),
     SPECIAL("topology", "the name of a topology"),
     SPECIAL("servers", "its servers"),
+    SPECIAL("links", "relays between servers: [{name, from, to}]"),
     SPECIAL("steps", "its steps"),
     SPECIAL("finally", "steps that always run"),
 };

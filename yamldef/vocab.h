@@ -48,6 +48,8 @@ typedef enum WordType {
   WORD_POSITION,        /* Steps: a query whose cell is the position, or steps */
   WORD_READY,           /* Ready */
   WORD_STOP_MODES,      /* SignalMode list */
+  WORD_LINK_SIDES,      /* LinkSides: two lists of servers */
+  WORD_BANDWIDTH,       /* gint64, bytes a second: 64KiB, 10MB */
   WORD_SPECIAL,         /* read by whoever reads the mapping, not by the table */
 } WordType;
 
@@ -77,7 +79,7 @@ typedef struct Vocabulary {
 typedef struct VerbWord { Word word; Verb verb; } VerbWord;
 
 extern const Vocabulary VOCAB_FILE, VOCAB_TEST, VOCAB_DOLT_TEST, VOCAB_NEEDS, VOCAB_TOPOLOGY,
-    VOCAB_PROCEDURE, VOCAB_SERVER, VOCAB_ENGINE, VOCAB_WITH_FILE, VOCAB_COMMAND;
+    VOCAB_PROCEDURE, VOCAB_LINK, VOCAB_SERVER, VOCAB_ENGINE, VOCAB_WITH_FILE, VOCAB_COMMAND;
 extern const Vocabulary VOCAB_STEP, VOCAB_SQL_STEP, VOCAB_SESSION, VOCAB_ENTRY, VOCAB_RESULT, VOCAB_CELL, VOCAB_NOTICE,
     VOCAB_TARGET, VOCAB_READY, VOCAB_CALL, VOCAB_FOR_EACH, VOCAB_RESTART_SERVER;
 extern const Vocabulary VOCAB_DOLT_REPO, VOCAB_DOLT_MULTI_REPO, VOCAB_DOLT_SERVER, VOCAB_DOLT_EXTERNAL, VOCAB_DOLT_REMOTE,
