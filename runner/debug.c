@@ -230,7 +230,7 @@ static Process *start_listener(Debug *debug, const Spawn *server, Outcome *outco
   if (debug->debugger->takes_socket) {
     int fd = debug_listen(debug->port, &error);
     if (fd < 0) return outcome_take_error(outcome, error), NULL;
-    if (announce(debug, "waits for its debugger", outcome)) client = debug_accept(fd, NULL);
+    if (announce(debug, "waits for its debugger", outcome)) client = debug_accept(fd, debug->node->cluster->options->user, NULL);
     close(fd);
     if (client < 0) return outcome->kind == OUTCOME_OK ? outcome_cancel(outcome), NULL : NULL;
     spawn.in = spawn.out = client;
@@ -264,9 +264,10 @@ static void serve_by_relay(Debug *debug, int client, pid_t pid, Outcome *outcome
   GError *error = NULL;
   int port = ports_take(debug->node->cluster->ports, true, &error), there = -1;
   debug->listener = port ? spawn_attached(debug, pid, -1, port, outcome) : NULL;
-  if (debug->listener && debug_wait_listening(debug->listener, port)) there = debug_connect(port, &error);
+  if (debug->listener && debug_wait_listening(debug->listener, port)) there = debug_connect(port, debug->node->cluster->options->user, &error);
   if (there >= 0) debug_relay(client, there);
   else close(client);
+  if (debug->listener) debug_end_listener(debug->listener);   /* it lets the server go on */
   g_clear_error(&error);
 }
 
@@ -280,7 +281,7 @@ static void serve_clients(gpointer data) {
     cluster_interrupt(node->cluster, OUTCOME_ERROR, error ? error->message : outcome.headline, NULL, NULL);
     g_clear_error(&error);
   }
-  while (fd >= 0 && (client = debug_accept(fd, node->process)) >= 0) {
+  while (fd >= 0 && (client = debug_accept(fd, node->cluster->options->user, node->process)) >= 0) {
     pid_t pid = debug->backend && tree_contains(node->process->pid, (pid_t)debug->backend) ? (pid_t)debug->backend : node->process->pid;
     process_free(g_steal_pointer(&debug->listener));
     if (debug->debugger->takes_socket) {
@@ -301,7 +302,7 @@ static bool wait_for_client(Debug *debug, pid_t pid, Outcome *outcome) {
   g_autofree char *what = g_strdup_printf("has a session (pid %d) that waits for a debugger", (int)pid);
   int fd = debug_listen(debug->port, &error);
   if (fd < 0) return outcome_take_error(outcome, error);
-  int client = announce(debug, what, outcome) ? debug_accept(fd, debug->node->process) : -1;
+  int client = announce(debug, what, outcome) ? debug_accept(fd, debug->node->cluster->options->user, debug->node->process) : -1;
   close(fd);
   if (client < 0) return outcome->kind == OUTCOME_OK ? outcome_cancel(outcome) : false;
   if (debug->listener) debug_end_listener(debug->listener);

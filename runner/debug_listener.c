@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "runner/fail.h"
@@ -31,19 +33,56 @@ int debug_listen(int port, GError **error) {
   return -1;
 }
 
-int debug_accept(int listener, Process *gone) {
+/* One line of /proc/net/tcp, proc_net_tcp. */
+typedef struct TcpLine { unsigned local, remote, state, uid; } TcpLine;
+
+/* Whether some connection of this machine is `wanted` (state and both ports, 0: any); its owner goes into *uid. */
+static bool find_tcp(const TcpLine *wanted, unsigned *uid) {
+  FILE *file = fopen("/proc/net/tcp", "re");
+  char line[512];
+  bool found = false;
+  while (file && !found && fgets(line, sizeof line, file)) {
+    TcpLine its;
+    if (sscanf(line, " %*d: %*8[0-9A-Fa-f]:%x %*8[0-9A-Fa-f]:%x %x %*s %*s %*s %u", &its.local, &its.remote, &its.state, &its.uid) != 4)
+      continue;
+    found = its.local == wanted->local && its.state == wanted->state && (wanted->remote == 0 || its.remote == wanted->remote);
+    if (found) *uid = its.uid;
+  }
+  if (file) fclose(file);
+  return found;
+}
+
+static bool may_debug(int fd, const Credentials *user) {
+  struct sockaddr_in here, there;
+  socklen_t len = sizeof here, len2 = sizeof there;
+  unsigned uid;
+  if (getsockname(fd, (struct sockaddr *)&here, &len) < 0 || getpeername(fd, (struct sockaddr *)&there, &len2) < 0) return false;
+  TcpLine its_end = {.local = ntohs(there.sin_port), .remote = ntohs(here.sin_port), .state = TCP_ESTABLISHED_STATE};
+  return find_tcp(&its_end, &uid) && (uid == 0 || uid == geteuid() || (user && uid == user->uid));
+}
+
+int debug_accept(int listener, const Credentials *user, Process *gone) {
   for (;;) {
     Cond *changed = gone ? &gone->changed : NULL;
     if (gone && gone->exited) return -1;
     if (wait_any(listener, POLLIN, NULL, gone ? 1 : 0, &changed, DEADLINE_NONE) == WAIT_CANCELLED) return -1;
     int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-    if (fd >= 0) return fd;
+    if (fd >= 0 && may_debug(fd, user)) return fd;
+    if (fd >= 0) close(fd);
   }
 }
 
-int debug_connect(int port, GError **error) {
+/* A socket belongs to the file system's user of the moment in which it was made. */
+static int socket_of(const Credentials *user) {
+  if (!user || !user->drop) return socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  int us = setfsuid(user->uid), fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  setfsuid((uid_t)us);
+  return fd;
+}
+
+int debug_connect(int port, const Credentials *user, GError **error) {
   struct sockaddr_in to = loopback(port);
-  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  int fd = socket_of(user);
   if (fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof to) == 0) return fd;
   fail_errno(error, "connect to the debugger on 127.0.0.1:%d", port);
   if (fd >= 0) close(fd);
@@ -103,16 +142,9 @@ static bool traced(Process *listener, gpointer data) {
 bool debug_wait_traced(Process *listener, pid_t pid) { return look_until(listener, traced, &pid); }
 
 bool debug_attended(int port) {
-  FILE *file = fopen("/proc/net/tcp", "re");
-  char line[512];
-  bool found = false;
-  while (file && !found && fgets(line, sizeof line, file)) {
-    unsigned its_port, state;
-    if (sscanf(line, " %*d: %*8[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x", &its_port, &state) != 2) continue;
-    found = (int)its_port == port && state == TCP_ESTABLISHED_STATE;
-  }
-  if (file) fclose(file);
-  return found;
+  TcpLine client = {.local = (unsigned)port, .state = TCP_ESTABLISHED_STATE};
+  unsigned uid;
+  return find_tcp(&client, &uid);
 }
 
 /* ---- Relaying, for debuggers that only listen themselves */
