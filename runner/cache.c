@@ -48,6 +48,21 @@ static void add_pairs(GChecksum *sum, const Pairs *pairs) {
   }
 }
 
+/* A server's own words may hold what differs from test to test (a port): they count as they will be given. */
+static bool add_own_words(GChecksum *sum, Node *node, GError **error) {
+  Scope scope = {.cluster = node->cluster, .roles = {.self = node}, .dir_as = "", .home_as = ""};
+  g_auto(GStrv) args = scope_render_all(&scope, &node->server->create_args, error);
+  if (!args) return false;
+  for (char **arg = args; *arg; arg++) add_text(sum, *arg);
+  for (guint i = 0; i < node->server->envs.n; i++) {
+    g_autofree char *value = scope_render(&scope, &node->server->envs.v[i].value, NULL, error);
+    if (!value) return false;
+    add_text(sum, node->server->envs.v[i].key);
+    add_text(sum, value);
+  }
+  return true;
+}
+
 static char *cache_key(Node *node, GError **error) {
   g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
   g_autofree char *user = g_strdup_printf(LAYOUT " %u", (unsigned)node->cluster->options->user->uid);
@@ -59,9 +74,8 @@ static char *cache_key(Node *node, GError **error) {
     add_text(sum, command->cwd);
   }
   for (guint i = 0; i < node->engine->create_stdin.n; i++) add_text(sum, node->engine->create_stdin.v[i].raw);
-  for (guint i = 0; i < node->server->create_args.n; i++) add_text(sum, node->server->create_args.v[i].raw);
   add_pairs(sum, &node->engine->envs);
-  add_pairs(sum, &node->server->envs);
+  if (!add_own_words(sum, node, error)) return NULL;
   return g_strdup(g_checksum_get_string(sum));
 }
 
