@@ -3,11 +3,13 @@
 #include <string.h>
 #include "runner/debug.h"
 #include "runner/dirs.h"
+#include "runner/invariant.h"
 #include "runner/ipc.h"
 #include "runner/links.h"
 #include "runner/node.h"
 #include "runner/step.h"
 #include "runner/tree.h"
+#include "runner/workload.h"
 
 /* How long what a stopped server started may take to follow it. */
 #define LEAK_GRACE (500 * 1000)
@@ -38,6 +40,8 @@ Cluster *cluster_new(const PlannedTest *planned, const ClusterOptions *options, 
   cluster->sessions = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)session_free);
   cluster->backgrounds = g_ptr_array_new_with_free_func(background_free);
   cluster->marks = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_ptr_array_unref);
+  cluster->workloads = g_ptr_array_new_with_free_func(workload_free);
+  cluster->invariants = g_ptr_array_new_with_free_func(invariant_free);
   cluster->helpers = g_ptr_array_new_with_free_func((GDestroyNotify)process_free);
   g_autofree char *safe = dirs_safe_name(planned->name);
   g_autofree char *relative = g_strdup_printf("%03u-%s", planned->number, safe);
@@ -65,6 +69,9 @@ void cluster_free(Cluster *cluster) {
   links_close(cluster);
   g_ptr_array_unref(cluster->backgrounds);
   g_hash_table_unref(cluster->sessions);
+  g_ptr_array_unref(cluster->invariants);
+  g_ptr_array_unref(cluster->workloads);
+  timeline_clear(&cluster->timeline);
   g_ptr_array_unref(cluster->helpers);
   g_ptr_array_unref(cluster->nodes);
   g_hash_table_unref(cluster->port_names);
@@ -256,6 +263,8 @@ static void end_helpers(Cluster *cluster) {
 bool cluster_stop(Cluster *cluster, Outcome *outcome) {
   bool good = exits_explained(cluster, outcome);
   cluster->ending = true;
+  workloads_end_all(cluster);
+  g_ptr_array_set_size(cluster->invariants, 0);
   g_hash_table_remove_all(cluster->sessions);
   guint deepest = 0;
   for (guint i = 0; i < cluster->nodes->len; i++) deepest = MAX(deepest, depth_of(g_ptr_array_index(cluster->nodes, i)));

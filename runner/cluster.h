@@ -17,6 +17,7 @@
 #include "runner/outcome.h"
 #include "runner/plan.h"
 #include "runner/ports.h"
+#include "runner/timeline.h"
 
 typedef struct Node Node;
 
@@ -49,6 +50,9 @@ typedef struct Cluster {
   GPtrArray *backgrounds;        /* Background, begun and not yet awaited */
   GHashTable *marks;             /* step name -> LogMarks: where the logs stood when it began */
   struct Links *links;           /* relays between servers (links.h); NULL: the test has none */
+  GPtrArray *workloads;          /* Workload, all that were begun */
+  GPtrArray *invariants;         /* Invariant, those that go on */
+  Timeline timeline;
   GPtrArray *helpers;            /* commands left running by `keep_running`, ended with the test */
   Fiber *main;                   /* runs servers' start and the steps */
   const Step *current;           /* the newest step that has begun, for messages */

@@ -21,6 +21,8 @@
  *   exit         server, pid, status or signal, expected (bool), text
  *   log          server, offset                                     (where a server's output stood when the next step began; when it has grown)
  *   debug        server, debugger, port, pid, text (lines)         (a debugger can be, or is to be, attached: how)
+ *   workload     step, name, us, acknowledged, failed, unknown, unavailable_us, p50_us, p99_us, p999_us, max_us, text   (it was stopped)
+ *   invariant    name, violations, first, text                      (it was ended; text: how often each server was sampled)
  *   note         text
  *   verdict      verdict, us, longest_turn_us (how long the worker's loop was held up at most), headline, detail (lines), step, file, line, col (of the failure), kept (directory), again
  *                (the command that runs it alone)

@@ -290,6 +290,7 @@ static const Kind kinds[] = {
   {"ready", true, NULL},        {"step_begun", true, on_step_begun},      {"statement", true, NULL},
   {"retries", true, NULL},      {"step_ended", true, on_step_ended}, {"fault", true, NULL},
   {"exit", true, NULL},         {"log", true, NULL},          {"note", true, NULL},
+  {"workload", true, NULL},     {"invariant", true, NULL},
   {"debug", true, on_debug},
   {"verdict", true, on_verdict},
 };

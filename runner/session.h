@@ -17,6 +17,7 @@ typedef struct Session {
   bool executing;                /* a statement was begun: the next wait for an answer means that it was sent */
   void (*on_sent)(gpointer data);
   gpointer on_sent_data;
+  gint64 began, ended;           /* of its newest statement, CLOCK_MONOTONIC microseconds */
   bool busy;                     /* a step uses it: in the background, in another lane */
 } Session;
 

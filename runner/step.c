@@ -18,6 +18,8 @@ static const StepRun verbs[N_VERBS] = {
   [VERB_CLONE] = step_clone,     [VERB_PROMOTE] = step_promote, [VERB_FOLLOW] = step_follow,     [VERB_REJOIN] = step_rejoin,
   [VERB_SYNC] = step_sync,       [VERB_EQUAL] = step_equal,     [VERB_LOG] = step_log,           [VERB_RUN] = step_command,
   [VERB_LINK] = step_link,       [VERB_SLEEP] = step_sleep,     [VERB_TOGETHER] = step_together, [VERB_LOOP] = step_loop,       [VERB_GROUP] = step_group,
+  [VERB_WORKLOAD] = step_workload, [VERB_CHECK_WORKLOAD] = step_check_workload, [VERB_STOP_WORKLOAD] = step_stop_workload,
+  [VERB_INVARIANT] = step_invariant, [VERB_END_INVARIANT] = step_end_invariant,
 };
 
 /* Frames hold steps that have limits of their own; Dolt's queries do too. */
@@ -364,6 +366,7 @@ static void tell_logs(Cluster *cluster) {
 static void tell_begun(Context *context, const Step *step) {
   EventLog *log = context->scope.cluster->log;
   tell_logs(context->scope.cluster);
+  timeline_step(&context->scope.cluster->timeline, context->label);
   g_autofree char *text = step_text(step);
   event_begin(log, "step_begun");
   event_text(log, "step", context->label);
@@ -514,6 +517,10 @@ char *step_text(const Step *step) {
   case VERB_GROUP: g_string_assign(line, step->group.label); break;
   case VERB_LOOP: g_string_append_printf(line, " %u times", step->loop.times); break;
   case VERB_TOGETHER: case VERB_SLEEP: break;
+  case VERB_WORKLOAD: g_string_append_printf(line, " '%s'", step->workload.name.s); break;
+  case VERB_CHECK_WORKLOAD: case VERB_STOP_WORKLOAD: g_string_append_printf(line, " '%s'", step->look.name.s); break;
+  case VERB_INVARIANT: g_string_append_printf(line, " '%s'", step->invariant.name.s); break;
+  case VERB_END_INVARIANT: add_names(line, &step->end_invariant.names); break;
   default: add_names(line, &step->life.servers); break;
   }
   /* UTF-8 that was cut in the middle is mended by the event log. */

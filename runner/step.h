@@ -111,5 +111,10 @@ void step_sleep(Context *context, const Step *step, Outcome *outcome);
 void step_together(Context *context, const Step *step, Outcome *outcome);
 void step_loop(Context *context, const Step *step, Outcome *outcome);
 void step_group(Context *context, const Step *step, Outcome *outcome);
+void step_workload(Context *context, const Step *step, Outcome *outcome);
+void step_check_workload(Context *context, const Step *step, Outcome *outcome);
+void step_stop_workload(Context *context, const Step *step, Outcome *outcome);
+void step_invariant(Context *context, const Step *step, Outcome *outcome);
+void step_end_invariant(Context *context, const Step *step, Outcome *outcome);
 
 #endif

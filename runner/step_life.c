@@ -24,6 +24,7 @@ static void tell_fault(Context *context, const Node *node, const char *what) {
   event_text(log, "server", node->name);
   event_text(log, "what", what);
   event_end(log);
+  timeline_fault(&context->scope.cluster->timeline, context->label, what, node->name);
 }
 
 /* ---- Settings */

@@ -4,6 +4,7 @@
 #include "runner/compare.h"
 #include "runner/debug.h"
 #include "runner/expect.h"
+#include "runner/histogram.h"
 #include "runner/step.h"
 
 #define STATEMENT_LIMIT (30 * G_USEC_PER_SEC)
@@ -138,6 +139,8 @@ static void execute_one(Context *context, Session *session, const char *sql, gsi
   db_execute(session->db, sql, len, prepared, statement->args->len, (const DbCell *)(gpointer)statement->args->data, sink, warnings,
              statement_limit(context), said);
   session->executing = false;
+  session->began = began;
+  session->ended = g_get_monotonic_time();
   tell_statement(context, session, sql, len, began, said);
 }
 
@@ -296,16 +299,41 @@ static bool pause_for_retry(Outcome *outcome) {
   return wait_until(deadline_after(DOLT_PAUSE)) != WAIT_CANCELLED || outcome_cancel(outcome);
 }
 
+/* When a round is due, on the test's clock; false: called off. */
+static bool wait_for_round(const SqlEntry *entry, gint64 began, guint round, gint64 *due, Outcome *outcome) {
+  *due = 0;
+  if (entry->rate == 0) return true;
+  *due = began + (gint64)((guint64)round * G_USEC_PER_SEC / entry->rate);
+  return *due <= clock_now() || wait_until(*due) != WAIT_CANCELLED || outcome_cancel(outcome);
+}
+
+/* A round that began late, since those before it took their time, took as long as it was waited for (no coordinated
+ * omission). */
+static bool run_rounds(Context *context, Session *session, const SqlStep *sql, const SqlEntry *entry, Outcome *outcome) {
+  gint64 began = clock_now(), due;
+  g_autofree Histogram *histogram = g_new0(Histogram, 1);
+  for (guint round = 0; round < MAX(entry->times, 1); round++) {
+    if (!wait_for_round(entry, began, round, &due, outcome)) return false;
+    gint64 late = due > 0 ? MAX(clock_now() - due, 0) : 0;
+    if (!run_once(context, session, sql, entry, outcome)) {
+      if (entry->times > 1 && outcome->kind != OUTCOME_CANCELLED) outcome_addf(outcome, "  in round %u of %u", round + 1, entry->times);
+      return false;
+    }
+    histogram_add(histogram, session->ended - session->began + late);
+  }
+  g_autofree char *slow = histogram_judge(histogram, &entry->latency);
+  if (!slow) return true;
+  outcome_fail(outcome, "latency: %s", slow);
+  g_autofree char *all = histogram_text(histogram);
+  outcome_addf(outcome, "  of %u: %s", entry->times, all);
+  return false;
+}
+
 /* `times`, and Dolt's retry_attempts: so many tries, whatever time they take. */
 static bool run_entry(Context *context, Session *session, const SqlStep *sql, const SqlEntry *entry, Outcome *outcome) {
   guint tries = MAX(entry->retry_attempts, 1);
   for (guint i = 1; i <= tries; i++) {
-    bool good = true;
-    for (guint round = 0; good && round < MAX(entry->times, 1); round++) {
-      good = run_once(context, session, sql, entry, outcome);
-      if (!good && entry->times > 1) outcome_addf(outcome, "  in round %u of %u", round + 1, entry->times);
-    }
-    if (good) return true;
+    if (run_rounds(context, session, sql, entry, outcome)) return true;
     if (outcome->kind == OUTCOME_CANCELLED || i == tries || !db_usable(session->db)) break;
     outcome_clear(outcome);
     if (!pause_for_retry(outcome)) return false;

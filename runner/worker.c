@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "runner/dirs.h"
+#include "runner/invariant.h"
 #include "runner/links.h"
 #include "runner/leak_check.h"
 #include "runner/needs.h"
@@ -15,6 +16,7 @@
 #include "runner/report_text.h"
 #include "runner/step.h"
 #include "runner/tree.h"
+#include "runner/workload.h"
 
 #define TEST_LIMIT (300 * G_USEC_PER_SEC)
 #define FINALLY_LIMIT (60 * G_USEC_PER_SEC)
@@ -148,7 +150,7 @@ static void run_steps(gpointer data) {
   if (!cluster_start(cluster, part->outcome)) return;
   Context context = {.scope = {.cluster = cluster}, .prefix = "", .list_limit = DEADLINE_NONE};
   if (!steps_run(&context, &cluster->test->steps, part->outcome)) return;
-  backgrounds_collect_all(cluster, deadline_in(BACKGROUND_LIMIT), part->outcome);
+  if (backgrounds_collect_all(cluster, deadline_in(BACKGROUND_LIMIT), part->outcome)) invariants_end_all(cluster, part->outcome);
 }
 
 static void run_finally(gpointer data) {
@@ -238,11 +240,19 @@ static bool run_at_last(Worker *worker, Outcome *outcome) {
   return interrupted;
 }
 
+/* What went on beside the steps when one of them failed. */
+static void tell_load(Cluster *cluster, Outcome *outcome) {
+  if (outcome->kind != OUTCOME_FAILED && outcome->kind != OUTCOME_ERROR) return;
+  workloads_tell(cluster, outcome);
+  invariants_tell(cluster, outcome);
+}
+
 /* Steps, `finally`, the servers' end, what they left, their logs: each goes on whatever became of those before. */
 static void run_cluster(Worker *worker, Outcome *outcome) {
   Cluster *cluster = worker->cluster;
   g_auto(Outcome) stop = {0}, leaks = {0}, logs = {0};
   bool interrupted = run_main(worker, outcome);
+  tell_load(cluster, outcome);
   interrupted = run_at_last(worker, outcome) || interrupted;
   if (outcome->kind != OUTCOME_OK) add_last_lines(cluster, outcome);
   cluster_stop(cluster, &stop);

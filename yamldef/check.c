@@ -174,6 +174,8 @@ static void check_notes(Check *c) {
     TextCheck t = {c, note, captured};
     if (note->kind == NOTE_CAPTURE)
       g_hash_table_add(captured, (gpointer)(guintptr)note->name.s);
+    else if (note->kind == NOTE_FORGET)
+      g_hash_table_remove(captured, note->name.s);
     else
       check_text(&t, &note->text);
   }
@@ -206,6 +208,8 @@ void check_test(Loader *l, const Test *test) {
   c.step_names = g_hash_table_new(g_str_hash, g_str_equal);
   c.sessions = g_hash_table_new(g_str_hash, g_str_equal);
   c.backgrounds = g_hash_table_new(g_str_hash, g_str_equal);
+  c.workloads = g_hash_table_new(g_str_hash, g_str_equal);
+  c.invariants = g_hash_table_new(g_str_hash, g_str_equal);
   c.opened = g_ptr_array_new_with_free_func(g_free);
   for (guint i = 0; i < test->n_servers; i++) {
     enter(l, "server '%s'", test->servers[i].name.s);
@@ -217,6 +221,7 @@ void check_test(Loader *l, const Test *test) {
   enter(l, "'finally'");
   check_steps(&c, &test->finally);
   leave(l);
+  check_stopped(&c);
   check_notes(&c);
   if (!test->dolt && problems_n_errors(l->problems) == l->n_errors_before) /* broken steps may have meant to use it */
     warn_unused(&c);
@@ -224,5 +229,7 @@ void check_test(Loader *l, const Test *test) {
   g_hash_table_unref(c.step_names);
   g_hash_table_unref(c.sessions);
   g_hash_table_unref(c.backgrounds);
+  g_hash_table_unref(c.workloads);
+  g_hash_table_unref(c.invariants);
   g_ptr_array_free(c.opened, TRUE);
 }

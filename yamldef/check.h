@@ -12,6 +12,8 @@ typedef struct Check {
   GHashTable *sessions;     /* char * -> SessionUse *: open now */
   GPtrArray *opened;        /* SessionUse *: all there ever were */
   GHashTable *backgrounds;  /* char *: not awaited so far */
+  GHashTable *workloads;    /* char * -> const WorkloadStep *: begun, not stopped so far */
+  GHashTable *invariants;   /* char *: begun, not ended so far */
   bool repeats;             /* within a frame with `within` or `stays` */
 } Check;
 
@@ -27,6 +29,16 @@ char *link_hint(const Test *test, const char *name);   /* "did you mean 'x'?" or
 void check_links(Check *c);
 void check_link_step(Check *c, const Step *step);
 void warn_unused_links(Check *c);
+/* The servers it names, and that they can be asked. */
+void check_target(Check *c, const Target *target);
+/* check_load.c */
+void check_latency(Check *c, const LatencyExpectation *latency);
+void check_workload(Check *c, const Step *step);
+void check_look(Check *c, const Step *step);
+void check_invariant(Check *c, const Step *step);
+void check_end_invariant(Check *c, const Step *step);
+/* Workloads that nothing has stopped. */
+void check_stopped(Check *c);
 /* Steps of a test in order, then those of `finally`. */
 void check_steps(Check *c, const Steps *steps);
 

@@ -28,7 +28,7 @@ static void want_role(Check *c, const Target *target) {
   complain(c->l, target->at, NULL, "no server of this test can tell its role: their engines have no 'role'");
 }
 
-static void check_target(Check *c, const Target *target) {
+void check_target(Check *c, const Target *target) {
   if (target->role != NULL)
     want_role(c, target);
   for (guint i = 0; (target->all || target->role != NULL) && i < c->test->n_servers; i++)
@@ -88,6 +88,9 @@ static void check_entry(Check *c, const Step *step, const SqlEntry *entry) {
     return;
   }
   check_kind(c, entry);
+  check_latency(c, &entry->latency);
+  if ((entry->rate > 0 || entry->latency.given) && entry->times < 2)
+    complain(c->l, entry->at, NULL, "'%s' needs 'times': one statement has neither", entry->rate > 0 ? "rate" : "latency");
   check_repeat(c, entry, c->repeats);
   if (entry->capture.n > 0 && (on->all || on->servers.n > 1))
     complain(c->l, entry->at, NULL, "'capture' needs one server, and 'on' names several");
@@ -319,7 +322,7 @@ static void check_modifiers(Check *c, const Step *step) {
     use_server(c, step->when.server);
   if (step->background.s == NULL)
     return;
-  if (step->verb == VERB_AWAIT || step->verb == VERB_CLOSE)
+  if (step->verb == VERB_AWAIT || step->verb == VERB_CLOSE || step->verb == VERB_WORKLOAD || step->verb == VERB_INVARIANT)
     complain(c->l, step->background.at, NULL, "'%s' cannot go on in the background", verb_word(step->verb));
   if (!g_hash_table_add(c->backgrounds, (gpointer)(guintptr)step->background.s))
     complain(c->l, step->background.at, NULL, "another background step is called '%s' too, and nothing has awaited it",
@@ -370,6 +373,11 @@ static void check_verb(Check *c, const Step *step, bool ordered) {
   case VERB_SLEEP:
     doubt(c->l, step->at, "wait for a condition: 'within', 'sync', 'log'", "'sleep' waits without knowing for what");
     break;
+  case VERB_WORKLOAD: check_workload(c, step); break;
+  case VERB_CHECK_WORKLOAD:
+  case VERB_STOP_WORKLOAD: check_look(c, step); break;
+  case VERB_INVARIANT: check_invariant(c, step); break;
+  case VERB_END_INVARIANT: check_end_invariant(c, step); break;
   case VERB_TOGETHER:
   case VERB_LOOP:
   case VERB_GROUP: check_inner(c, step); break;

@@ -115,6 +115,18 @@ typedef struct Captures { guint n; const Capture *v; } Captures;
 
 typedef enum SqlKind { SQL_QUERY, SQL_EXEC, SQL_SCRIPT } SqlKind;
 
+/* What a count or a duration (microseconds) must be; what was not said does not count. */
+typedef struct Bounds {
+  bool given;
+  Place at;
+  bool has_exactly, has_min, has_max;
+  gint64 exactly, min, max;
+} Bounds;
+
+/* The most that percentiles of latencies may be, microseconds. */
+typedef struct LatencyLimit { bool given; gint64 most; } LatencyLimit;
+typedef struct LatencyExpectation { bool given; Place at; LatencyLimit p50, p90, p99, p999, max; } LatencyExpectation;
+
 /* An argument bound to a statement. */
 typedef struct SqlArg { Text text; bool is_null; } SqlArg;
 
@@ -135,6 +147,8 @@ typedef struct SqlEntry {
   guint retry_attempts;              /* 0: not given */
   Captures capture;
   guint times;                       /* 1 unless given */
+  guint rate;                        /* so many a second, 0: one as soon as the other is done */
+  LatencyExpectation latency;        /* of all `times` */
 } SqlEntry;
 
 /* ---- Steps -------------------------------------------------------------------------------------------------------- */
@@ -244,12 +258,58 @@ typedef struct LinkStep {
   gint64 bandwidth;          /* delay: bytes a second; 0: not limited */
 } LinkStep;
 
+/* Writers that go on while other steps run; `id` is a variable of `write` alone. */
+typedef struct WorkloadStep {
+  Name name;
+  Target on;
+  guint clients;             /* 0: one */
+  guint rate;                /* writes a second of all clients; 0: as fast as they can */
+  Text write, read;          /* read.raw NULL: what is there is not read back */
+  bool reconnect;
+  gint64 timeout;            /* of one write, microseconds; 0: the default */
+  SessionWords words;
+} WorkloadStep;
+
+typedef struct WorkloadExpectation {
+  Place at;
+  bool given;
+  Bounds lost, duplicated, errors, unknown, acknowledged, unavailable, throughput;
+  LatencyExpectation latency;
+} WorkloadExpectation;
+
+/* check_workload, stop_workload */
+typedef struct WorkloadLook {
+  Name name;
+  bool has_on;
+  Target on;                 /* where it is read back; default where it was written */
+  guint progress;            /* check_workload: so many more are to be acknowledged; 0: not asked */
+  WorkloadExpectation expect;
+} WorkloadLook;
+
+/* On how many servers a value may be seen at once. */
+typedef struct InvariantCount { bool given; Place at; const Cell *value; bool has_max; gint64 max; } InvariantCount;
+
+typedef struct InvariantStep {
+  Name name;
+  Target on;
+  Text query;
+  bool role;                 /* instead of a query: the engine's own question */
+  const Cell *value;         /* NULL: none */
+  bool monotonic;
+  InvariantCount count;
+  gint64 every;              /* microseconds; 0: the default */
+  SessionWords words;
+} InvariantStep;
+
+typedef struct EndInvariantStep { Names names; } EndInvariantStep;
+
 typedef enum Verb {
   VERB_SQL, VERB_CLOSE, VERB_AWAIT,
   VERB_START, VERB_RESTART, VERB_STOP, VERB_RELOAD, VERB_KILL, VERB_PAUSE, VERB_RESUME, VERB_SIGNAL, VERB_EXITED,
   VERB_CLONE, VERB_PROMOTE, VERB_FOLLOW, VERB_REJOIN,
   VERB_SYNC, VERB_EQUAL, VERB_LOG, VERB_RUN, VERB_LINK, VERB_SLEEP,
   VERB_TOGETHER, VERB_LOOP, VERB_GROUP,
+  VERB_WORKLOAD, VERB_CHECK_WORKLOAD, VERB_STOP_WORKLOAD, VERB_INVARIANT, VERB_END_INVARIANT,
   N_VERBS
 } Verb;
 
@@ -269,6 +329,7 @@ struct Step {
   union {
     SqlStep sql; CloseStep close; AwaitStep await; LifeStep life; SyncStep sync; EqualStep equal; LogStep log;
     RunStep run; LinkStep link; TogetherStep together; LoopStep loop; GroupStep group; SleepStep sleep;
+    WorkloadStep workload; WorkloadLook look; InvariantStep invariant; EndInvariantStep end_invariant;
   };
 };
 

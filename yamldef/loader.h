@@ -14,11 +14,11 @@
 typedef struct Scope Scope;
 
 /* What check.c must know and the model does not say: templates and captures, in the order in which they are met. */
-typedef enum NoteKind { NOTE_TEXT, NOTE_CAPTURE } NoteKind;
+typedef enum NoteKind { NOTE_TEXT, NOTE_CAPTURE, NOTE_FORGET } NoteKind;
 typedef struct Note {
   NoteKind kind;
   Text text;          /* NOTE_TEXT: with parts */
-  Name name;          /* NOTE_CAPTURE */
+  Name name;          /* NOTE_CAPTURE; NOTE_FORGET: it has no value from here on */
   bool late;          /* in a server, which may start after any step */
   const char *where;
 } Note;

@@ -329,11 +329,35 @@ static bool choose_verb(Loader *l, const Node *map, const VerbWord **verb, const
   return *verb != NULL || *sql;
 }
 
+static bool is_captured(Loader *l, const char *name) {
+  bool captured = false;
+  for (guint i = 0; i < l->notes->len; i++) {
+    const Note *note = &g_array_index(l->notes, Note, i);
+    if (note->kind != NOTE_TEXT && strcmp(note->name.s, name) == 0)
+      captured = note->kind == NOTE_CAPTURE;
+  }
+  return captured;
+}
+
+/* `id` is a variable of the writers, and of nobody else. */
+static void read_workload(Loader *l, const Node *value, const VerbWord *verb, Step *step) {
+  const Name id = {"id", value->at};
+  const Note forget = {.kind = NOTE_FORGET, .name = id, .where = where_now(l)};
+  bool outside = is_captured(l, id.s);
+  if (!outside)
+    note_capture(l, id);
+  read_word(l, value, &verb->word, step);
+  if (!outside && !l->in_engine)
+    g_array_append_val(l->notes, forget);
+}
+
 static void read_verb(Loader *l, const Node *value, const VerbWord *verb, Step *step) {
   step->verb = verb->verb;
   if (verb->verb == VERB_GROUP)
     step->group.label = verb->word.key; /* until it is known of what */
-  if (verb->word.type != WORD_SPECIAL)
+  if (verb->verb == VERB_WORKLOAD)
+    read_workload(l, value, verb, step);
+  else if (verb->word.type != WORD_SPECIAL)
     read_word(l, value, &verb->word, step);
   else if (strcmp(verb->word.key, "call") == 0)
     read_call(l, value, step);

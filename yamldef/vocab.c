@@ -75,6 +75,20 @@ static const Word NOTICE_WORDS[] = {
 const Vocabulary VOCAB_NOTICE = {"a notice", WORDS(NOTICE_WORDS), .obvious = "text", .size = sizeof(NoticeExpectation),
                                  .place = 1 + offsetof(NoticeExpectation, at)};
 
+#define LIMIT(key, field, help)                                                                                        \
+  AT_HAS(key, DURATION, LatencyExpectation, field.most, field.given, help)
+static const Word LATENCY_WORDS[] = {
+    LIMIT("p50", p50, "half of all took no longer"),
+    LIMIT("p90", p90, "nine of ten took no longer"),
+    LIMIT("p99", p99, "99 of 100 took no longer"),
+    LIMIT("p999", p999, "999 of 1000 took no longer"),
+    LIMIT("max", max, "none took longer"),
+};
+static const Vocabulary VOCAB_LATENCY = {"a latency", WORDS(LATENCY_WORDS), .size = sizeof(LatencyExpectation),
+                                         .place = 1 + offsetof(LatencyExpectation, at)};
+#define LATENCY(s, help)                                                                                               \
+  {"latency", WORD_RECORD, false, offsetof(s, latency), 1 + offsetof(s, latency.given), &VOCAB_LATENCY, help}
+
 static const Word ENTRY_WORDS[] = {
     SPECIAL("query", "one statement whose result counts"),
     SPECIAL("exec", "one statement whose result does not count"),
@@ -93,6 +107,8 @@ static const Word ENTRY_WORDS[] = {
     AT("retry_attempts", COUNT, SqlEntry, retry_attempts, "tries, with short pauses; `within` is the better word"),
     AT("capture", CAPTURES, SqlEntry, capture, "keep the first cell, or columns, in variables"),
     AT("times", COUNT, SqlEntry, times, "how often it is run"),
+    AT("rate", COUNT, SqlEntry, rate, "how often a second; latencies then count from when each was due"),
+    LATENCY(SqlEntry, "the most that percentiles of its `times` latencies may be"),
 };
 static const SqlEntry ENTRY_DEFAULTS = {.times = 1};
 const Vocabulary VOCAB_ENTRY = {"a query", WORDS(ENTRY_WORDS), .size = sizeof(SqlEntry), .defaults = &ENTRY_DEFAULTS,
@@ -277,6 +293,95 @@ static const Word FOR_EACH_WORDS[] = {
 };
 const Vocabulary VOCAB_FOR_EACH = {"a for_each", WORDS(FOR_EACH_WORDS), .size = sizeof(ForEachWords)};
 
+/* ---- Load -------------------------------------------------------------------------------------------------------- */
+
+static const Word COUNT_WORDS[] = {
+    AT_HAS("exactly", SIZE, Bounds, exactly, has_exactly, "so many"),
+    AT_HAS("min", SIZE, Bounds, min, has_min, "so many or more"),
+    AT_HAS("max", SIZE, Bounds, max, has_max, "so many or fewer"),
+};
+static const Vocabulary VOCAB_COUNT = {"a count", WORDS(COUNT_WORDS), .obvious = "exactly", .size = sizeof(Bounds),
+                                       .place = 1 + offsetof(Bounds, at)};
+static const Word LENGTH_WORDS[] = {
+    AT_HAS("min", DURATION, Bounds, min, has_min, "so long or longer"),
+    AT_HAS("max", DURATION, Bounds, max, has_max, "so long or shorter"),
+};
+static const Vocabulary VOCAB_LENGTH = {"a duration", WORDS(LENGTH_WORDS), .obvious = "max", .size = sizeof(Bounds),
+                                        .place = 1 + offsetof(Bounds, at)};
+
+#define EXPECT_OF(key, field, vocabulary, help)                                                                        \
+  {key, WORD_RECORD, false, offsetof(WorkloadExpectation, field), 1 + offsetof(WorkloadExpectation, field.given),      \
+   &vocabulary, help}
+static const Word WORKLOAD_EXPECT_WORDS[] = {
+    EXPECT_OF("lost", lost, VOCAB_COUNT, "acknowledged writes that are not there; default 0"),
+    EXPECT_OF("duplicated", duplicated, VOCAB_COUNT, "writes that are there more than once; default 0"),
+    EXPECT_OF("errors", errors, VOCAB_COUNT, "writes that a server refused"),
+    EXPECT_OF("unknown", unknown, VOCAB_COUNT, "writes whose answer never came"),
+    EXPECT_OF("acknowledged", acknowledged, VOCAB_COUNT, "writes that a server acknowledged; default 1 or more"),
+    EXPECT_OF("unavailable", unavailable, VOCAB_LENGTH, "the longest time without an acknowledged write"),
+    EXPECT_OF("throughput", throughput, VOCAB_COUNT, "acknowledged writes a second"),
+    LATENCY(WorkloadExpectation, "the most that percentiles of acknowledged writes' latencies may be"),
+};
+static const Vocabulary VOCAB_WORKLOAD_EXPECT = {"what a workload expects", WORDS(WORKLOAD_EXPECT_WORDS),
+                                                 .size = sizeof(WorkloadExpectation),
+                                                 .place = 1 + offsetof(WorkloadExpectation, at)};
+
+static const Word WORKLOAD_WORDS[] = {
+    MUST("name", NAME, WorkloadStep, name, "what other steps call it"),
+    MUST("on", TARGET, WorkloadStep, on, "a server, a list, all, or {role: primary}, asked again at each connection"),
+    AT("clients", COUNT, WorkloadStep, clients, "how many write at once; default 1"),
+    AT("rate", COUNT, WorkloadStep, rate, "writes a second of all together; latencies then count from when each was due"),
+    MUST("write", TEXT, WorkloadStep, write, "SQL with {{var \"id\"}}, a number that no two writes have"),
+    AT("read", TEXT, WorkloadStep, read, "SQL that gives the ids that are there, in one column"),
+    AT("reconnect", BOOL, WorkloadStep, reconnect, "a writer whose session is lost opens another"),
+    AT("timeout", DURATION, WorkloadStep, timeout, "a limit for one write; default 30s"),
+    SESSION_DEFAULTS(WorkloadStep, words),
+    AT("params", PAIRS, WorkloadStep, words.params, "the client library's own words"),
+};
+static const Vocabulary VOCAB_WORKLOAD = {"a workload", WORDS(WORKLOAD_WORDS), .size = sizeof(WorkloadStep)};
+
+#define LOOK_ON AT_HAS("on", TARGET, WorkloadLook, on, has_on, "where it is read back; default where it was written")
+#define LOOK_EXPECT                                                                                                    \
+  {"expect", WORD_RECORD, false, offsetof(WorkloadLook, expect), 1 + offsetof(WorkloadLook, expect.given),             \
+   &VOCAB_WORKLOAD_EXPECT, "what must have become of its writes"}
+static const Word CHECK_WORKLOAD_WORDS[] = {
+    MUST("name", NAME, WorkloadLook, name, "which workload"),
+    LOOK_ON,
+    AT("progress", COUNT, WorkloadLook, progress, "waits until so many more writes are acknowledged"),
+    LOOK_EXPECT,
+};
+static const Vocabulary VOCAB_CHECK_WORKLOAD = {"a check_workload", WORDS(CHECK_WORKLOAD_WORDS),
+                                                .size = sizeof(WorkloadLook)};
+static const Word STOP_WORKLOAD_WORDS[] = {
+    MUST("name", NAME, WorkloadLook, name, "which workload"),
+    LOOK_ON,
+    LOOK_EXPECT,
+};
+static const Vocabulary VOCAB_STOP_WORKLOAD = {"a stop_workload", WORDS(STOP_WORKLOAD_WORDS), .obvious = "name",
+                                               .size = sizeof(WorkloadLook)};
+
+static const Word INVARIANT_COUNT_WORDS[] = {
+    MUST("value", CELL_POINTER, InvariantCount, value, "an answer"),
+    AT_HAS("max", SIZE, InvariantCount, max, has_max, "no more servers than this may give it at once"),
+};
+static const Vocabulary VOCAB_INVARIANT_COUNT = {"a count", WORDS(INVARIANT_COUNT_WORDS), .size = sizeof(InvariantCount),
+                                                 .place = 1 + offsetof(InvariantCount, at)};
+
+static const Word INVARIANT_WORDS[] = {
+    MUST("name", NAME, InvariantStep, name, "what other steps call it"),
+    MUST("on", TARGET, InvariantStep, on, "the servers that are asked"),
+    AT("query", TEXT, InvariantStep, query, "what each is asked; one cell answers"),
+    AT("role", BOOL, InvariantStep, role, "true: each is asked for its role"),
+    AT("value", CELL_POINTER, InvariantStep, value, "what each must answer each time"),
+    AT("monotonic", BOOL, InvariantStep, monotonic, "true: a server's number never becomes smaller"),
+    {"count", WORD_RECORD, false, offsetof(InvariantStep, count), 1 + offsetof(InvariantStep, count.given),
+     &VOCAB_INVARIANT_COUNT, "{value, max}: on how many servers at once"},
+    AT("every", DURATION, InvariantStep, every, "the time from one sample to the next; default 50ms"),
+    SESSION_DEFAULTS(InvariantStep, words),
+    AT("params", PAIRS, InvariantStep, words.params, "the client library's own words"),
+};
+static const Vocabulary VOCAB_INVARIANT = {"an invariant", WORDS(INVARIANT_WORDS), .size = sizeof(InvariantStep)};
+
 static const Word STEP_WORDS[] = {
     AT("name", STRING, Step, name, "what `since` and messages call it"),
     AT("when", WHEN, Step, when, "a condition on a constant, or SERVER is running"),
@@ -315,6 +420,11 @@ const VerbWord VERBS[] = {
     VERB("sleep", DURATION, sleep.length, NULL, VERB_SLEEP, "waits; a condition is nearly always better"),
     VERB("together", LANES, together, NULL, VERB_TOGETHER, "runs lists of steps beside each other"),
     VERB("loop", RECORD, loop, &VOCAB_LOOP, VERB_LOOP, "runs steps several times"),
+    VERB("workload", RECORD, workload, &VOCAB_WORKLOAD, VERB_WORKLOAD, "starts writers and keeps what became of each write"),
+    VERB("check_workload", RECORD, look, &VOCAB_CHECK_WORKLOAD, VERB_CHECK_WORKLOAD, "looks at a workload that runs"),
+    VERB("stop_workload", RECORD, look, &VOCAB_STOP_WORKLOAD, VERB_STOP_WORKLOAD, "ends a workload and judges it"),
+    VERB("invariant", RECORD, invariant, &VOCAB_INVARIANT, VERB_INVARIANT, "is looked at again and again from now on"),
+    VERB("end_invariant", NAMES, end_invariant.names, NULL, VERB_END_INVARIANT, "ends an invariant and judges it"),
     VERB("call", SPECIAL, group, NULL, VERB_GROUP, "runs a procedure"),
     VERB("for_each", SPECIAL, group, NULL, VERB_GROUP, "runs steps once for each value"),
 };
