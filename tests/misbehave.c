@@ -392,6 +392,7 @@ int main(int argc, char **argv) {
   for (int option; (option = getopt_long(argc, argv, "+", options, NULL)) != -1;)
     if (!spoken(option, argv)) take(option);
   if (optind < argc) usage(64);
+  signal(SIGSEGV, SIG_DFL);            /* to die of it as asked, under a sanitizer too */
   if (wish.daemonise) daemonise();
   begin_children();
   begin_signals();

@@ -1,7 +1,6 @@
 /* check_steps.c - steps that can never do what they say. */
 #include "yamldef/check.h"
 
-#include <signal.h>
 #include <string.h>
 
 /* ---- Servers in steps -------------------------------------------------------------------------------------------- */
@@ -191,24 +190,6 @@ static void check_mode(Check *c, const Engine *engine, const Text *mode) {
   complain(c->l, mode->at, hint, "%s has no stop mode '%s'", engine_title(c->l, engine), mode->raw);
 }
 
-static void check_signal(Check *c, const Text *signal) {
-  guint64 number;
-  if (signal->raw == NULL || signal->n_parts > 0 ||
-      g_ascii_string_to_unsigned(signal->raw, 10, 1, (guint64)SIGRTMAX, &number, NULL))
-    return;
-  const char *name = g_str_has_prefix(signal->raw, "SIG") ? signal->raw + 3 : signal->raw;
-  g_autoptr(GPtrArray) words = g_ptr_array_new();
-  for (int i = 1; i < SIGSYS + 1; i++) {
-    const char *known = sigabbrev_np(i);
-    if (known != NULL && strcmp(known, name) == 0)
-      return;
-    if (known != NULL)
-      g_ptr_array_add(words, (gpointer)(guintptr)known);
-  }
-  g_autofree char *hint = did_you_mean(name, (const char *const *)words->pdata, words->len);
-  complain(c->l, signal->at, hint, "no signal is called '%s'", signal->raw);
-}
-
 static void check_life(Check *c, const Step *step) {
   const LifeStep *life = &step->life;
   use_servers(c, &life->servers, want_ours);
@@ -232,7 +213,8 @@ static void check_life(Check *c, const Step *step) {
     if (step->verb == VERB_STOP)
       check_mode(c, server->engine, &life->mode);
   }
-  check_signal(c, &life->signal);
+  if (life->signal.n_parts == 0)
+    check_signal(c->l, &life->signal);
   if (life->has_status && life->signal.raw != NULL)
     complain(c->l, step->at, NULL, "'status' and 'signal' exclude each other: it can end in one way only");
 }

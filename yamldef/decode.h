@@ -54,6 +54,9 @@ void read_server(Loader *l, const Node *node, Server *out);
 void read_servers(Loader *l, const Node *node, GArray *out);
 void read_ready(Loader *l, const Node *node, Ready *out);
 void read_stop_modes(Loader *l, const Node *node, void *field);
+/* That what is given is the name or the number of a signal, and a constant. */
+void check_signal(Loader *l, const Text *signal);
+void check_stop(Loader *l, const StopLadder *stop);
 /* A with_file after its words were read: checks its name, finds and reads a source. */
 void finish_with_file(Loader *l, WithFile *file);
 /* A leading $TESTGENDIR replaced; newly allocated, NULL when it is not set. */

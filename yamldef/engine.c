@@ -73,6 +73,8 @@ static const Engine *read_engine(Loader *l, const char *name, const Node *node, 
                                   &engine->rejoin, &engine->position, &engine->init};
   for (guint i = 0; i < G_N_ELEMENTS(RECIPES); i++)
     check_recipe(l, RECIPES[i]);
+  check_stop(l, &engine->stop);
+  check_signal(l, &engine->reload_signal);
   if (engine->stop.n == 0)
     engine->stop = empty_engine(l)->stop;
   leave(l);

@@ -3,6 +3,7 @@
 #include "yamldef/read_file.h"
 #include "yamldef/template_parse.h"
 
+#include <signal.h>
 #include <string.h>
 
 /* ---- Files ------------------------------------------------------------------------------------------------------- */
@@ -123,6 +124,31 @@ void read_ready(Loader *l, const Node *node, Ready *out) {
   }
 }
 
+void check_signal(Loader *l, const Text *signal) {
+  guint64 number;
+  if (signal->n_parts > 0)
+    complain(l, signal->at, NULL, "a signal must be a constant here");
+  if (signal->raw == NULL || signal->n_parts > 0 ||
+      g_ascii_string_to_unsigned(signal->raw, 10, 1, (guint64)SIGRTMAX, &number, NULL))
+    return;
+  const char *name = g_str_has_prefix(signal->raw, "SIG") ? signal->raw + 3 : signal->raw;
+  g_autoptr(GPtrArray) words = g_ptr_array_new();
+  for (int i = 1; i < SIGSYS + 1; i++) {
+    const char *known = sigabbrev_np(i);
+    if (known != NULL && strcmp(known, name) == 0)
+      return;
+    if (known != NULL)
+      g_ptr_array_add(words, (gpointer)(guintptr)known);
+  }
+  g_autofree char *hint = did_you_mean(name, (const char *const *)words->pdata, words->len);
+  complain(l, signal->at, hint, "no signal is called '%s'", signal->raw);
+}
+
+void check_stop(Loader *l, const StopLadder *stop) {
+  for (guint i = 0; i < stop->n; i++)
+    check_signal(l, &stop->v[i].signal);
+}
+
 void read_stop_modes(Loader *l, const Node *node, void *field) {
   node = resolve(l, node);
   if (!want_map(l, node, "'stop_modes'"))
@@ -130,8 +156,10 @@ void read_stop_modes(Loader *l, const Node *node, void *field) {
   g_autoptr(GArray) list = g_array_new(FALSE, TRUE, sizeof(SignalMode));
   for (guint i = 0; i < node->n; i++) {
     SignalMode mode = {.name = node->pairs[i].key->text};
-    if (read_text(l, node->pairs[i].value, mode.name, &mode.signal))
-      g_array_append_val(list, mode);
+    if (!read_text(l, node->pairs[i].value, mode.name, &mode.signal))
+      continue;
+    check_signal(l, &mode.signal);
+    g_array_append_val(list, mode);
   }
   set_list(l, field, list, sizeof(SignalMode));
 }
@@ -176,6 +204,7 @@ void read_server(Loader *l, const Node *node, Server *out) {
   else
     out->engine = empty_engine(l);
   check_server_name(l, out->name);
+  check_stop(l, &out->stop);
   if (out->port.raw != NULL && out->dynamic_port.raw != NULL)
     complain(l, out->dynamic_port.at, NULL, "'port' and 'dynamic_port' exclude each other");
   out->runs = !out->external;
