@@ -3,6 +3,8 @@
 #include <glob.h>
 #include <string.h>
 #include <unistd.h>
+#include "runner/fail.h"
+#include "yamldef/template.h"
 
 static bool executable(const char *path) {
   return g_file_test(path, G_FILE_TEST_IS_REGULAR) && access(path, X_OK) == 0;
@@ -60,15 +62,29 @@ static char *places(const Engine *engine, const char *bindir) {
   return g_string_free(all, FALSE);
 }
 
-static const char *bindir_of(const Node *self) {
+static char *environment_only(TemplateCall call, guint n_args, const char *const *args, gpointer data, GError **error) {
+  const char *value = call == CALL_ENV ? g_getenv(args[0]) : NULL;
+  if (value) return g_strdup(value);
+  if (call == CALL_ENV) fail(error, "the environment variable %s is not set where runner was started", args[0]);
+  else fail(error, "'bindir' may name variables of the environment only, not {{%s}}", template_call_name(call));
+  return NULL;
+}
+
+/* NULL without an error: none was given. */
+static char *bindir_of(const Node *self, GError **error) {
   if (!self) return NULL;
-  if (self->lasting_bindir.raw) return self->lasting_bindir.raw;
-  return self->server->bindir.raw;
+  const Text *bindir = self->lasting_bindir.raw ? &self->lasting_bindir : &self->server->bindir;
+  return text_render(bindir, environment_only, NULL, NULL, error);
 }
 
 char *program_path(const Node *self, const char *name, GError **error) {
   const Engine *engine = self ? self->engine : NULL;
-  const char *bindir = bindir_of(self);
+  GError *problem = NULL;
+  g_autofree char *bindir = bindir_of(self, &problem);
+  if (problem) {
+    g_propagate_error(error, problem);
+    return NULL;
+  }
   char *path = search(engine, bindir, name);
   if (!path && bindir) path = search(engine, NULL, name);   /* a bindir holds the engine's programs, not every tool */
   if (path) return path;
@@ -92,19 +108,23 @@ char *program_search_path(const Node *self) {
 }
 
 char *server_program(const Server *server, const char *name) {
-  return search(server->engine, server->bindir.raw, name);
+  g_autofree char *bindir = text_render(&server->bindir, environment_only, NULL, NULL, NULL);
+  return search(server->engine, bindir, name);
 }
 
 char *programs_missing(const Test *test) {
   for (guint i = 0; i < test->n_servers; i++) {
     const Server *server = &test->servers[i];
+    g_autoptr(GError) error = NULL;
+    g_autofree char *bindir = text_render(&server->bindir, environment_only, NULL, NULL, &error);
     if (server->external) continue;
+    if (error) return g_strdup_printf("server '%s': %s", server->name.s, error->message);
     for (guint j = 0; j < server->engine->need.n; j++) {
       const char *name = server->engine->need.v[j].s;
       g_autofree char *found = strchr(name, '/') ? (executable(name) ? g_strdup(name) : NULL)
-                                                 : search(server->engine, server->bindir.raw, name);
+                                                 : search(server->engine, bindir, name);
       if (found) continue;
-      g_autofree char *where = places(server->engine, server->bindir.raw);
+      g_autofree char *where = places(server->engine, bindir);
       return g_strdup_printf("program '%s' of engine %s was not found (looked in %s)", name, server->engine->name, where);
     }
   }

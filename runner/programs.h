@@ -1,6 +1,7 @@
 /* programs.h - where an engine's programs are: the server's bindir, then the engine's search path, then PATH.
  *
- * A search entry is a directory, a glob (the highest version that matches wins: 17 before 9.6), or the word PATH.
+ * A bindir may name a variable of the environment the run was started in, and nothing else that only a run knows: programs are
+ * looked for before there are servers.  A search entry is a directory, a glob (the highest version that matches wins: 17 before 9.6), or the word PATH.
  */
 #ifndef RUNNER_PROGRAMS_H
 #define RUNNER_PROGRAMS_H
