@@ -142,6 +142,11 @@ static char *socket_path(Scope *scope, Node *node, GError **error) {
   return NULL;
 }
 
+/* One that names no cluster is alone in its own. */
+static bool is_member(const Node *node, const Node *self) {
+  return node == self || (self->server->cluster && g_strcmp0(node->server->cluster, self->server->cluster) == 0);
+}
+
 /* Who the SERVERS argument means: the members of self's cluster, the founder first. */
 static char *each(Scope *scope, guint n_args, const char *const *args, GError **error) {
   const char *extra = NULL;
@@ -155,7 +160,7 @@ static char *each(Scope *scope, guint n_args, const char *const *args, GError **
   GString *joined = g_string_new(NULL);
   for (guint i = 0; i < scope->cluster->nodes->len; i++) {
     Node *node = g_ptr_array_index(scope->cluster->nodes, i);
-    if (g_strcmp0(node->server->cluster, self->server->cluster) != 0) continue;
+    if (!is_member(node, self)) continue;
     int port = port_seen(scope, node, extra);
     if (port == 0) {
       g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "in '{{each %s}}': server '%s' has no such port", args[0], node->name);
