@@ -68,19 +68,42 @@ static void take_result(CURLM *multi, CURL *easy, const char *words, HttpAnswer 
   else answer->problem = g_strdup(*words ? words : curl_easy_strerror(code));
 }
 
-WaitResult http_get(const char *url, Deadline deadline, HttpAnswer *answer) {
+/* Redirects would be followed to who knows where, and a file:// is no web service. */
+static void set_request(CURL *easy, const HttpRequest *request, struct curl_slist *headers) {
+  curl_easy_setopt(easy, CURLOPT_URL, request->url);
+  curl_easy_setopt(easy, CURLOPT_PROXY, "");
+  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
+  if (request->body) {
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_len);
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body);
+  }
+  if (request->method && strcmp(request->method, "HEAD") == 0) curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+  else if (request->method) curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method);
+}
+
+static struct curl_slist *make_headers(const char *const *headers) {
+  struct curl_slist *list = curl_slist_append(NULL, "Expect:");   /* no asking first whether a body may come */
+  for (guint i = 0; headers && headers[i]; i++) list = curl_slist_append(list, headers[i]);
+  return list;
+}
+
+WaitResult http_ask(const HttpRequest *request, Deadline deadline, HttpAnswer *answer) {
   char words[CURL_ERROR_SIZE] = "";
   Transfer transfer = {.socket = CURL_SOCKET_BAD, .timeout_ms = -1};
+  answer->body = g_string_new(NULL);
+  if (!g_str_has_prefix(request->url, "http://") && !g_str_has_prefix(request->url, "https://")) {
+    answer->problem = g_strdup("a URL begins with http:// or https://");
+    return WAIT_READY;
+  }
   CURLM *multi = curl_multi_init();
   CURL *easy = curl_easy_init();
-  answer->body = g_string_new(NULL);
+  struct curl_slist *headers = make_headers(request->headers);
   curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_socket);
   curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, &transfer);
   curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timer);
   curl_multi_setopt(multi, CURLMOPT_TIMERDATA, &transfer);
-  curl_easy_setopt(easy, CURLOPT_URL, url);
-  curl_easy_setopt(easy, CURLOPT_PROXY, "");
-  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  set_request(easy, request, headers);
   curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, words);
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, answer);
@@ -90,5 +113,11 @@ WaitResult http_get(const char *url, Deadline deadline, HttpAnswer *answer) {
   curl_multi_remove_handle(multi, easy);
   curl_easy_cleanup(easy);
   curl_multi_cleanup(multi);
+  curl_slist_free_all(headers);
   return result;
+}
+
+WaitResult http_get(const char *url, Deadline deadline, HttpAnswer *answer) {
+  const HttpRequest request = {.url = url};
+  return http_ask(&request, deadline, answer);
 }

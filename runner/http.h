@@ -12,6 +12,15 @@ typedef struct HttpAnswer {
 void http_answer_clear(HttpAnswer *answer);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(HttpAnswer, http_answer_clear)
 
+typedef struct HttpRequest {
+  const char *url, *method;      /* method NULL: GET, or POST with a body */
+  const char *const *headers;    /* "Name: value"; "Name:" takes one of libcurl's own away; NULL-terminated, or NULL */
+  const char *body;              /* NULL: none */
+  gsize body_len;
+} HttpRequest;
+
+/* WAIT_READY: answer->status or answer->problem is set. */
+WaitResult http_ask(const HttpRequest *request, Deadline deadline, HttpAnswer *answer);
 /* GET. WAIT_READY: answer->status or answer->problem is set. */
 WaitResult http_get(const char *url, Deadline deadline, HttpAnswer *answer);
 

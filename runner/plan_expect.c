@@ -123,6 +123,15 @@ static void say_run(const Lines *lines, const RunStep *run) {
   if (run->capture.s) say(lines, "captures %s", run->capture.s);
 }
 
+static void say_http(const Lines *lines, const HttpStep *http) {
+  if (http->status) say(lines, "status %d", http->status);
+  say_patterns(lines, "matches", &http->matches);
+  for (guint i = 0; i < http->json.n; i++) {
+    g_autofree char *what = g_strdup_printf("json %s:", http->json.v[i].path);
+    say_cell(lines, what, &http->json.v[i].cell);
+  }
+}
+
 static void say_log(const Lines *lines, const LogStep *log) {
   say_patterns(lines, "matches", &log->matches);
   say_patterns(lines, "does not match", &log->not_matches);
@@ -141,6 +150,7 @@ void plan_append_expectations(GString *out, const Step *step, guint indent) {
   switch (step->verb) {
   case VERB_SQL: say_sql(&lines, &step->sql); break;
   case VERB_RUN: say_run(&lines, &step->run); break;
+  case VERB_HTTP: say_http(&lines, &step->http); break;
   case VERB_LOG: say_log(&lines, &step->log); break;
   case VERB_EQUAL:
     if (step->equal.query.raw) say(&lines, "query: %s", step->equal.query.raw);

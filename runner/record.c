@@ -1,8 +1,8 @@
 #include "runner/record.h"
 #include <errno.h>
-#include <json-glib/json-glib.h>
 #include <stdio.h>
 #include <string.h>
+#include "yamldef/json.h"
 
 #define TESTS_MAX 1000000u            /* a test's number beyond this is not ours */
 
@@ -12,7 +12,6 @@ typedef struct Run {
 } Run;
 
 struct RunRecord {
-  JsonParser *parser;
   GPtrArray *runs;
   GPtrArray *in_order;           /* TestRecord of all runs; empty: to be made again */
   Run *newest;                   /* of the line before: most lines belong to the same run */
@@ -67,7 +66,6 @@ static void run_free(gpointer pointer) {
 
 RunRecord *run_record_new(void) {
   RunRecord *record = g_new0(RunRecord, 1);
-  record->parser = json_parser_new();
   record->runs = g_ptr_array_new_with_free_func(run_free);
   record->in_order = g_ptr_array_new();
   return record;
@@ -75,7 +73,6 @@ RunRecord *run_record_new(void) {
 
 void run_record_free(RunRecord *record) {
   if (!record) return;
-  g_object_unref(record->parser);
   g_ptr_array_unref(record->runs);
   g_ptr_array_unref(record->in_order);
   g_free(record->host);
@@ -85,22 +82,15 @@ void run_record_free(RunRecord *record) {
 
 /* ---- Fields.  Whoever wrote the line may have put anything anywhere: a member of another type is an absent one. */
 
-static bool is_of(JsonNode *node, GType type) {
-  return node && JSON_NODE_HOLDS_VALUE(node) && json_node_get_value_type(node) == type;
-}
+static gint64 int_field(const JsonPart *object, const char *key) { return json_part_int(json_part_member(object, key)); }
 
-static gint64 int_field(JsonObject *object, const char *key) {
-  JsonNode *node = json_object_get_member(object, key);
-  return is_of(node, G_TYPE_INT64) ? json_node_get_int(node) : 0;
-}
-
-static char *text_of(JsonNode *node) {
-  if (is_of(node, G_TYPE_STRING)) return g_strdup(json_node_get_string(node));
-  if (!node || !JSON_NODE_HOLDS_OBJECT(node)) return NULL;
-  JsonNode *inner = json_object_get_member(json_node_get_object(node), "base64");
-  if (!is_of(inner, G_TYPE_STRING)) return NULL;
+/* Bytes that are no UTF-8 come as {"base64": ...}. */
+static char *text_of(const JsonPart *part) {
+  if (json_part_string(part)) return g_strdup(json_part_string(part));
+  const char *coded = json_part_string(json_part_member(part, "base64"));
+  if (!coded) return NULL;
   gsize len;
-  g_autofree guchar *bytes = g_base64_decode(json_node_get_string(inner), &len);
+  g_autofree guchar *bytes = g_base64_decode(coded, &len);
   GString *text = g_string_new(NULL);
   for (gsize i = 0; i < len; i++)
     if (bytes[i]) g_string_append_c(text, (char)bytes[i]);
@@ -108,22 +98,19 @@ static char *text_of(JsonNode *node) {
   return g_string_free(text, FALSE);
 }
 
-static char *text_field(JsonObject *object, const char *key) { return text_of(json_object_get_member(object, key)); }
+static char *text_field(const JsonPart *object, const char *key) { return text_of(json_part_member(object, key)); }
 
-static void set_text(char **to, JsonObject *object, const char *key) {
+static void set_text(char **to, const JsonPart *object, const char *key) {
   g_free(*to);
   *to = text_field(object, key);
 }
 
-static char **list_field(JsonObject *object, const char *key) {
-  JsonNode *node = json_object_get_member(object, key);
+static char **list_field(const JsonPart *object, const char *key) {
+  const JsonPart *list = json_part_member(object, key);
   GPtrArray *texts = g_ptr_array_new();
-  if (node && JSON_NODE_HOLDS_ARRAY(node)) {
-    JsonArray *array = json_node_get_array(node);
-    for (guint i = 0; i < json_array_get_length(array); i++) {
-      char *text = text_of(json_array_get_element(array, i));
-      if (text) g_ptr_array_add(texts, text);
-    }
+  for (guint i = 0; i < json_part_n_items(list); i++) {
+    char *text = text_of(json_part_item(list, i));
+    if (text) g_ptr_array_add(texts, text);
   }
   g_ptr_array_add(texts, NULL);
   return (char **)g_ptr_array_free(texts, FALSE);
@@ -178,7 +165,7 @@ static AttemptRecord *find_attempt(TestRecord *test, guint number) {
 
 typedef struct Line {
   RunRecord *record;
-  JsonObject *object;
+  const JsonPart *object;
   gint64 t;
   TestRecord *test;
   AttemptRecord *attempt;
@@ -303,7 +290,7 @@ static const Kind *find_kind(const char *name) {
 
 /* ---- Lines */
 
-static bool read_event(RunRecord *record, JsonObject *object, RecordChange *change) {
+static bool read_event(RunRecord *record, const JsonPart *object, RecordChange *change) {
   g_autofree char *run = text_field(object, "run"), *word = text_field(object, "e");
   const Kind *kind = find_kind(word);
   gint64 number = int_field(object, "test");
@@ -324,10 +311,9 @@ static bool read_event(RunRecord *record, JsonObject *object, RecordChange *chan
 
 bool run_record_line(RunRecord *record, const char *line, gsize len, RecordChange *change) {
   bool ours = false;
-  if (len && json_parser_load_from_data(record->parser, line, (gssize)len, NULL)) {
-    JsonNode *root = json_parser_get_root(record->parser);
-    if (root && JSON_NODE_HOLDS_OBJECT(root)) ours = read_event(record, json_node_get_object(root), change);
-  }
+  g_autoptr(JsonDocument) document = len ? json_document_new(line, len, NULL) : NULL;
+  const JsonPart *root = document ? json_document_root(document) : NULL;
+  if (json_part_is_object(root)) ours = read_event(record, root, change);
   if (!ours) record->bad_lines++;
   return ours;
 }

@@ -107,6 +107,7 @@ void step_equal(Context *context, const Step *step, Outcome *outcome);
 void step_log(Context *context, const Step *step, Outcome *outcome);
 void step_command(Context *context, const Step *step, Outcome *outcome);
 void step_link(Context *context, const Step *step, Outcome *outcome);
+void step_http(Context *context, const Step *step, Outcome *outcome);
 void step_sleep(Context *context, const Step *step, Outcome *outcome);
 void step_together(Context *context, const Step *step, Outcome *outcome);
 void step_loop(Context *context, const Step *step, Outcome *outcome);

@@ -19,6 +19,8 @@ typedef struct Check {
 
 typedef struct SessionUse { Name name; const char *server; guint uses; } SessionUse;
 
+/* check_looks.c */
+void check_http(Check *c, const HttpStep *http);
 /* NULL, and a problem with a hint, when no server has this name. */
 const Server *use_server(Check *c, Name name);
 /* "the engine 'x'": for messages. */

@@ -64,6 +64,10 @@ char *put_testgendir(Loader *l, Place at, const char *path);
 /* Beside the definition, then below the current directory; newly allocated, NULL when there is none. */
 char *find_source(Loader *l, Place at, const char *path);
 
+/* looks.c */
+void read_http_status(Loader *l, const Node *node, const char *what, int *out);
+void read_json_cells(Loader *l, const Node *node, const char *what, JsonCells *out);
+
 /* links.c */
 void read_link_sides(Loader *l, const Node *node, LinkSides *out);
 void read_bandwidth(Loader *l, const Node *node, const char *what, gint64 *out);

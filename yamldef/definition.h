@@ -238,6 +238,17 @@ typedef struct RunStep {
   Name keep_running;
 } RunStep;
 
+/* What a part of a JSON text must be; path as json.h says. */
+typedef struct JsonCell { const char *path; Cell cell; } JsonCell;
+typedef struct JsonCells { guint n; const JsonCell *v; } JsonCells;
+typedef struct HttpStep {
+  Text url, method, body;    /* method.raw NULL: GET, or POST with a body */
+  Pairs headers;
+  int status;                /* 0: any of 200 to 299 */
+  PatternTexts matches;
+  JsonCells json;
+} HttpStep;
+
 typedef struct TogetherStep { guint n; const Steps *lanes; } TogetherStep;
 typedef struct LoopStep { guint times; Steps steps; } LoopStep;
 /* A call of a procedure or one round of for_each, already expanded: its steps run as if written there. */
@@ -307,7 +318,7 @@ typedef enum Verb {
   VERB_SQL, VERB_CLOSE, VERB_AWAIT,
   VERB_START, VERB_RESTART, VERB_STOP, VERB_RELOAD, VERB_KILL, VERB_PAUSE, VERB_RESUME, VERB_SIGNAL, VERB_EXITED,
   VERB_CLONE, VERB_PROMOTE, VERB_FOLLOW, VERB_REJOIN,
-  VERB_SYNC, VERB_EQUAL, VERB_LOG, VERB_RUN, VERB_LINK, VERB_SLEEP,
+  VERB_SYNC, VERB_EQUAL, VERB_LOG, VERB_RUN, VERB_HTTP, VERB_LINK, VERB_SLEEP,
   VERB_TOGETHER, VERB_LOOP, VERB_GROUP,
   VERB_WORKLOAD, VERB_CHECK_WORKLOAD, VERB_STOP_WORKLOAD, VERB_INVARIANT, VERB_END_INVARIANT,
   N_VERBS
@@ -328,7 +339,7 @@ struct Step {
   Name background;
   union {
     SqlStep sql; CloseStep close; AwaitStep await; LifeStep life; SyncStep sync; EqualStep equal; LogStep log;
-    RunStep run; LinkStep link; TogetherStep together; LoopStep loop; GroupStep group; SleepStep sleep;
+    RunStep run; HttpStep http; LinkStep link; TogetherStep together; LoopStep loop; GroupStep group; SleepStep sleep;
     WorkloadStep workload; WorkloadLook look; InvariantStep invariant; EndInvariantStep end_invariant;
   };
 };

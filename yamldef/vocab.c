@@ -252,6 +252,17 @@ static const Word RUN_WORDS[] = {
 };
 static const Vocabulary VOCAB_RUN = {"a run", WORDS(RUN_WORDS), .obvious = "command", .size = sizeof(RunStep)};
 
+static const Word HTTP_WORDS[] = {
+    MUST("url", TEXT, HttpStep, url, "what is asked, http://... or https://..."),
+    AT("method", TEXT, HttpStep, method, "default GET, with a body POST"),
+    AT("headers", PAIRS, HttpStep, headers, "added to the request; null takes one of its own away"),
+    AT("body", TEXT, HttpStep, body, "what is sent"),
+    AT("status", HTTP_STATUS, HttpStep, status, "what must be answered; default any of 200 to 299"),
+    AT("matches", PATTERNS, HttpStep, matches, "each must match what comes"),
+    AT("json", JSON_CELLS, HttpStep, json, "{path: cell}: what parts of it must be"),
+};
+static const Vocabulary VOCAB_HTTP = {"a request", WORDS(HTTP_WORDS), .obvious = "url", .size = sizeof(HttpStep)};
+
 static const Choice DEED_CHOICES[] = {{"cut", LINK_CUT},     {"blackhole", LINK_BLACKHOLE}, {"reset", LINK_RESET},
                                       {"delay", LINK_DELAY}, {"heal", LINK_HEAL},           {NULL, 0}};
 static const Choice WAY_CHOICES[] = {
@@ -416,6 +427,7 @@ const VerbWord VERBS[] = {
     VERB("equal", RECORD, equal, &VOCAB_EQUAL, VERB_EQUAL, "waits until all servers answer the same"),
     VERB("log", RECORD, log, &VOCAB_LOG, VERB_LOG, "looks into a server's output"),
     VERB("run", RECORD, run, &VOCAB_RUN, VERB_RUN, "runs a command"),
+    VERB("http", RECORD, http, &VOCAB_HTTP, VERB_HTTP, "asks a web service"),
     VERB("link", RECORD, link, &VOCAB_LINK_STEP, VERB_LINK, "disturbs or heals what goes between servers"),
     VERB("sleep", DURATION, sleep.length, NULL, VERB_SLEEP, "waits; a condition is nearly always better"),
     VERB("together", LANES, together, NULL, VERB_TOGETHER, "runs lists of steps beside each other"),
