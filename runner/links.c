@@ -151,6 +151,7 @@ bool links_heal(Cluster *cluster, Outcome *outcome) {
   GError *error = NULL;
   Deadline limit = deadline_in(HEAL_LIMIT);
   if (!cluster->links || !cluster->links->relay) return true;
+  if (relay_process(cluster->links->relay)->exited) return true;   /* which interrupts the test, and is told there */
   g_autofree RelayOrder *orders = g_new0(RelayOrder, n);
   g_autofree RelayStatus *status = g_new0(RelayStatus, n);
   for (guint i = 0; i < n; i++) orders[i] = (RelayOrder){.link = i, .deed = LINK_HEAL};

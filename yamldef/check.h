@@ -25,12 +25,6 @@ void check_http(Check *c, const HttpStep *http);
 const Server *use_server(Check *c, Name name);
 /* "the engine 'x'": for messages. */
 const char *engine_title(Loader *l, const Engine *engine);
-/* check_links.c */
-const Link *find_link(const Test *test, const char *name);
-char *link_hint(const Test *test, const char *name);   /* "did you mean 'x'?" or NULL, newly allocated */
-void check_links(Check *c);
-void check_link_step(Check *c, const Step *step);
-void warn_unused_links(Check *c);
 /* The servers it names, and that they can be asked. */
 void check_target(Check *c, const Target *target);
 /* check_load.c */
@@ -41,6 +35,12 @@ void check_invariant(Check *c, const Step *step);
 void check_end_invariant(Check *c, const Step *step);
 /* Workloads that nothing has stopped. */
 void check_stopped(Check *c);
+/* check_links.c */
+const Link *find_link(const Test *test, const char *name);
+char *link_hint(const Test *test, const char *name);   /* "did you mean 'x'?" or NULL, newly allocated */
+void check_links(Check *c);
+void check_link_step(Check *c, const Step *step);
+void warn_unused_links(Check *c);
 /* Steps of a test in order, then those of `finally`. */
 void check_steps(Check *c, const Steps *steps);
 

@@ -92,6 +92,8 @@ static void check_way_round(Check *c, const LinkSides *sides) {
 
 static void check_sides(Check *c, const LinkSides *sides) {
   guint n = 0;
+  if (sides->sides[0].n == 0 || sides->sides[1].n == 0)
+    return; /* that was said */
   for (int side = 0; side < 2; side++)
     for (guint i = 0; i < sides->sides[side].n; i++) {
       use_server(c, sides->sides[side].v[i]);

@@ -40,12 +40,12 @@ static void check_one(Loader *l, const Step *step) {
     check_name(l, step->sync.from);
     check_names(l, &step->sync.to);
     break;
-  case VERB_LINK: complain(l, step->at, NULL, "a profile knows no links"); break;
   case VERB_WORKLOAD:
   case VERB_CHECK_WORKLOAD:
   case VERB_STOP_WORKLOAD:
   case VERB_INVARIANT:
   case VERB_END_INVARIANT: complain(l, step->at, NULL, "'%s' belongs to tests, not to recipes", verb_word(step->verb)); break;
+  case VERB_LINK: complain(l, step->at, NULL, "a profile knows no links"); break;
   case VERB_CLOSE:
   case VERB_AWAIT:
   case VERB_SLEEP: break;
