@@ -53,9 +53,27 @@ static void check_names_of(Check *c, const Server *server) {
                other->name.at.line);
 }
 
+/* Each has an entry in runner/debugger.c. */
+static void check_debugger(Check *c, const Server *server) {
+  static const char *const DEBUGGERS[] = {"dlv", "gdbserver", "lldb-server", "valgrind"};
+  const Text *debugger = server->debugger.raw != NULL ? &server->debugger : &server->engine->debugger;
+  const Text *port = &server->debug_port;
+  guint64 number;
+  if (port->raw != NULL && debugger->raw == NULL)
+    complain(c->l, port->at, NULL, "%s names no 'debugger' for 'debug_port'", engine_title(c->l, server->engine));
+  if (port->raw != NULL && port->n_parts == 0 && !g_ascii_string_to_unsigned(port->raw, 10, 1, 65535, &number, NULL))
+    complain(c->l, port->at, NULL, "'%s' is no port", port->raw);
+  for (guint i = 0; i < G_N_ELEMENTS(DEBUGGERS); i++)
+    if (debugger->raw == NULL || strcmp(debugger->raw, DEBUGGERS[i]) == 0)
+      return;
+  g_autofree char *hint = did_you_mean(debugger->raw, DEBUGGERS, G_N_ELEMENTS(DEBUGGERS));
+  complain(c->l, debugger->at, hint, "'%s' is no debugger: dlv, gdbserver, lldb-server and valgrind are", debugger->raw);
+}
+
 static void check_server(Check *c, const Server *server) {
   const Engine *engine = server->engine;
   check_names_of(c, server);
+  check_debugger(c, server);
   if (server->replica_of.s != NULL && use_server(c, server->replica_of) != NULL) {
     if (goes_round(c->test, server))
       complain(c->l, server->replica_of.at, NULL, "'%s' would follow itself", server->name.s);
