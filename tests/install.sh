@@ -19,6 +19,10 @@ pc:json-glib-1.0                      libjson-glib-dev
 pc:libcurl                            libcurl4-openssl-dev
 /usr/lib/postgresql/*/bin/initdb      postgresql
 mariadbd                              mariadb-server
+gdb                                   gdb
+gdbserver                             gdbserver
+lldb                                  lldb
+ss                                    iproute2
 openssl                               openssl
 /usr/bin/python3                      python3
 py:yaml                               python3-yaml

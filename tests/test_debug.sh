@@ -7,6 +7,8 @@ here=$(mktemp -d)
 chmod 755 "$here"
 cd "$here" || exit 1
 export TMPDIR=$here
+# Where tests/dolt/build.sh puts them.
+PATH=$PATH:/var/cache/runner-tools:${XDG_CACHE_HOME:-${HOME:-/}/.cache}/runner-tools
 unset RUNNER_DEBUG DOLT_SQL_SERVER_TEST_DEBUG
 run=0 client=0
 cleanup() {
