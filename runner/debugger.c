@@ -149,8 +149,10 @@ static char *gdb_script(const DebugTarget *target, const char *remote) {
                          "set breakpoint pending on\n"
                          "file %s\n"
                          "handle SIGUSR1 SIGUSR2 SIGCHLD SIGALRM SIGCONT SIGPIPE SIGHUP SIGTERM SIGQUIT nostop noprint pass\n"
+                         "define again\n  target remote %s\n  continue\nend\n"
+                         "document again\nAttach to the next one that waits, breakpoints kept, and let it go on.\nend\n"
                          "target remote %s\n",
-                         target->server, target->test, target->program, remote);
+                         target->server, target->test, target->program, remote, remote);
 }
 
 static char *lldb_script(const DebugTarget *target) {
