@@ -71,6 +71,11 @@ Node *node_new(Cluster *cluster, const Server *server, Outcome *outcome) {
   node->settings_order = g_ptr_array_new_with_free_func(g_free);
   node->earlier = g_ptr_array_new_with_free_func((GDestroyNotify)process_free);
   node->marker = g_strdup_printf("%s/%u/%s", cluster->options->run_id, cluster->planned->number, node->name);
+  if (node->engine->unprivileged && !server->external && cluster->options->user->uid == 0) {
+    outcome_error(outcome, "server '%s': engine '%s' refuses to run as root; --user names who it is to run as", node->name, node->engine->name);
+    node_free(node);
+    return NULL;
+  }
   const char *dir = server->dir ? server->dir : node->name, *home = server->home ? server->home : dir;
   GError *error = NULL;
   if (!server->external) {

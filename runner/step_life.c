@@ -7,6 +7,7 @@
 #include "runner/step.h"
 #include "runner/tree.h"
 
+#define RELOAD_LIMIT (10 * G_USEC_PER_SEC)
 #define FAIL_LIMIT (30 * G_USEC_PER_SEC)
 
 /* The loader has refused external servers here: they are not ours to touch. */
@@ -83,6 +84,37 @@ void step_stop(Context *context, const Step *step, Outcome *outcome) { for_each_
 
 /* ---- reload */
 
+/* The signal is only on its way when it was sent: the next step is to find the new settings. A server that takes no session now
+ * cannot be asked, before or after. */
+static bool wait_until_loaded(Context *context, Node *node, const char *before, Outcome *outcome) {
+  Scope scope = context->scope;
+  scope.roles = (Roles){.self = node};
+  for (gint64 pause = 500;; pause = MIN(pause * 2, 20000)) {
+    g_autofree char *now = node_ask(&scope, node, &node->engine->loaded, context->limit, NULL);
+    if (fiber_cancelled()) return outcome_cancel(outcome);
+    if (now && strcmp(now, before) != 0) return true;
+    if (deadline_passed(context->limit)) {
+      outcome_fail(outcome, "server '%s' did not take over its configuration in time", node->name);
+      g_autofree char *tail = node_tail(node, 10);
+      outcome_add(outcome, tail);
+      outcome_add(outcome, "  (if it is meant not to, send the signal by a 'signal' step)");
+      return false;
+    }
+    if (wait_until(deadline_first(context->limit, deadline_after(pause))) == WAIT_CANCELLED) return outcome_cancel(outcome);
+  }
+}
+
+static bool reload_by_signal(Context *context, Node *node, Outcome *outcome) {
+  Scope scope = context->scope;
+  scope.roles = (Roles){.self = node};
+  Context inner = *context;
+  inner.limit = limit_in_try(context, RELOAD_LIMIT);
+  const Text *loaded = &node->engine->loaded;
+  g_autofree char *before = loaded->raw && !node->frozen ? node_ask(&scope, node, loaded, inner.limit, NULL) : NULL;
+  debug_signal(node, signal_number(node->engine->reload_signal.raw));
+  return !before || wait_until_loaded(&inner, node, before, outcome);
+}
+
 static bool reload_node(Context *context, Node *node, const LifeStep *life, Outcome *outcome) {
   const Engine *engine = node->engine;
   if (!change_settings(context, node, &life->settings, outcome)) return false;
@@ -96,8 +128,7 @@ static bool reload_node(Context *context, Node *node, const LifeStep *life, Outc
     return true;
   }
   if (!engine->reload_signal.raw) return outcome_error(outcome, "engine '%s' cannot reload: its profile has no 'reload'", engine->name);
-  debug_signal(node, signal_number(engine->reload_signal.raw));
-  return true;
+  return reload_by_signal(context, node, outcome);
 }
 
 void step_reload(Context *context, const Step *step, Outcome *outcome) { for_each_server(context, step, reload_node, outcome); }

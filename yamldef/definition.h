@@ -405,6 +405,7 @@ typedef struct Engine {
   const SignalMode *stop_modes;
   Text reload_signal;        /* raw NULL: by reload_command, or not at all */
   Commands reload_command;
+  Text loaded;               /* its answer changes when a reload has taken effect; raw NULL: nobody can tell */
   Text debugger;
   PatternTexts fatal_log;
   bool hold_port;            /* default true */
@@ -416,7 +417,7 @@ typedef struct Engine {
   Text subscriber;           /* asked of the publisher, with var "position" and var "subscriptions" */
   Text follows;              /* asked of a replica: its upstream's port */
   Text diverged;             /* asked of a replica; true: it can never get there */
-  Text blocked, session_id;
+  Text blocked;              /* with var "session_id": the number of the session asked about */
   Texts explain;
   Text data;                 /* where the database's own directory is; raw NULL: dir */
   Steps init;                /* SQL of the profile's own after the first start, unlogged where that would show */

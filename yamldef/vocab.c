@@ -556,6 +556,7 @@ static const Vocabulary VOCAB_SETTINGS_FILE = {"a settings_file", WORDS(SETTINGS
 static const Word RELOAD_HOW_WORDS[] = {
     AT("signal", TEXT, Engine, reload_signal, "to the main process"),
     AT("command", COMMANDS, Engine, reload_command, "commands"),
+    AT("loaded", TEXT, Engine, loaded, "a query whose answer changes when the configuration was read"),
 };
 static const Vocabulary VOCAB_RELOAD_HOW = {"reload", WORDS(RELOAD_HOW_WORDS), .obvious = "signal",
                                             .size = sizeof(Engine)};
@@ -588,7 +589,7 @@ static const Word ENGINE_WORDS[] = {
     AT("ready", READY, Engine, ready, "when a server is ready"),
     AT_OF("stop", RECORDS, Engine, stop, &VOCAB_STOP_RUNG, "signals in turn, each with its time"),
     AT("stop_modes", STOP_MODES, Engine, n_stop_modes, "{name: signal}"),
-    WHOLE("reload", RECORD, &VOCAB_RELOAD_HOW, "{signal} or {command}"),
+    WHOLE("reload", RECORD, &VOCAB_RELOAD_HOW, "{signal} or {command}, {loaded}"),
     AT("debugger", TEXT, Engine, debugger, "dlv, gdbserver, lldb-server or valgrind"),
     AT("fatal_log", PATTERNS, Engine, fatal_log, "lines that fail a test"),
     AT("hold_port", BOOL, Engine, hold_port, "false: the server cannot bind a port that is held for it"),
@@ -603,8 +604,7 @@ static const Word ENGINE_WORDS[] = {
     AT("subscriber", TEXT, Engine, subscriber, "asked of the publisher: `subscriptions` have confirmed `position`"),
     AT("follows", TEXT, Engine, follows, "asked of a replica: its upstream's port"),
     AT("diverged", TEXT, Engine, diverged, "asked of a replica: it can never get to `position`"),
-    AT("blocked", TEXT, Engine, blocked, "whether the session `session_id` waits for a lock"),
-    AT("session_id", TEXT, Engine, session_id, "a session's own number"),
+    AT("blocked", TEXT, Engine, blocked, "whether the session of number `session_id` waits for a lock"),
     AT("explain", TEXTS, Engine, explain, "queries for the report of a failed sync"),
     AT("data", TEXT, Engine, data, "the database's own directory, where it is not the server's"),
     AT("init", SQL_INIT, Engine, init, "SQL of the profile's own after the first start"),
