@@ -1,4 +1,4 @@
-/* The loop: poll() below, with sd-event's own descriptor (timer, signals, watches) as its first, contexts above.  A fiber
+/* The loop: poll() below, with sd-event's own descriptor (timer, signals, watches) as its first, coroutines above.  A fiber
  * switches to the loop to wait and the loop switches to a fiber that is due; fibers never switch to each other, so the
  * order of things is the order of the ready queue.
  *
@@ -13,7 +13,7 @@
 #include <sys/signalfd.h>
 #include <systemd/sd-event.h>
 #include <unistd.h>
-#include "runner/context.h"
+#include "runner/coroutine.h"
 
 /* Deep enough for libpq, OpenSSL and JSON under the sanitizers; untouched pages cost nothing. */
 #define STACK_SIZE (1024 * 1024)
@@ -23,7 +23,7 @@ struct Fiber {
   const char *name;
   void (*fn)(gpointer data);
   gpointer data;
-  Context context;
+  Coroutine coroutine;
   char *stack;                     /* with a guard page below */
   bool queued, finished, detached, cancelled, waiting;
   guint shields;
@@ -52,7 +52,7 @@ static struct {
   sd_event *event;
   sd_event_source *timer;          /* one for all deadlines; may fire early, never late */
   gint64 timer_at;                 /* CLOCK_MONOTONIC it is armed for, 0: off */
-  Context context;
+  Coroutine coroutine;
   bool stirred;                    /* sd-event may have something to do that its descriptor does not show */
   GArray *fds;                     /* struct pollfd: sd-event's, then those that fibers wait for */
   GPtrArray *watchers;             /* the fibers to them, NULL at 0 */
@@ -315,7 +315,7 @@ static void fiber_main(gpointer data) {
   Fiber *fiber = data;
   fiber->fn(fiber->data);
   fiber->finished = true;
-  context_leave(&fiber->context, &loop.context);
+  coroutine_leave(&fiber->coroutine, &loop.coroutine);
 }
 
 static Fiber *fiber_new(const char *name, void (*fn)(gpointer data), gpointer data, bool detached) {
@@ -326,7 +326,7 @@ static Fiber *fiber_new(const char *name, void (*fn)(gpointer data), gpointer da
   fiber->detached = detached;
   fiber->timed.data = fiber;
   fiber->stack = stack_new();
-  context_make(&fiber->context, fiber->stack + 4096, STACK_SIZE - 4096, fiber_main, fiber);
+  coroutine_make(&fiber->coroutine, fiber->stack + 4096, STACK_SIZE - 4096, fiber_main, fiber);
   loop.n_fibers++;
   make_ready(fiber);
   return fiber;
@@ -340,7 +340,7 @@ static void resume(Fiber *fiber) {
   fiber->queued = false;
   gint64 began = g_get_monotonic_time();
   loop.running = fiber;
-  context_switch(&loop.context, &fiber->context);
+  coroutine_switch(&loop.coroutine, &fiber->coroutine);
   loop.running = NULL;
   note_turn(began);
   if (!fiber->finished) return;
@@ -351,7 +351,7 @@ static void resume(Fiber *fiber) {
   if (fiber->detached) g_free(fiber);
 }
 
-static void switch_to_loop(Fiber *fiber) { context_switch(&fiber->context, &loop.context); }
+static void switch_to_loop(Fiber *fiber) { coroutine_switch(&fiber->coroutine, &loop.coroutine); }
 
 Fiber *fiber_self(void) { return loop.running; }
 
