@@ -21,6 +21,8 @@
 
 #define TICK 100000
 #define ROOM_OF_A_TEST (G_GUINT64_CONSTANT(256) << 20)
+/* Beyond the test's own limit: a fixed port, `finally`, stop ladders, removal. */
+#define WORKER_GRACE (900 * G_USEC_PER_SEC)
 #define SWEEP_LIMIT (5 * G_USEC_PER_SEC)
 
 typedef struct Run Run;
@@ -295,12 +297,28 @@ static bool wants_retry(const Run *run, const Attempt *attempt) {
   return bad && attempt->number <= run->options->retries && !run->stopping;
 }
 
+static bool is_debugged(const Attempt *attempt) {
+  const Test *test = attempt->planned->test;
+  for (guint i = 0; i < test->n_servers; i++)
+    if (test->servers[i].debug_port.raw || test->servers[i].debugger.raw) return true;
+  return attempt->run->options->debug != NULL || g_getenv("RUNNER_DEBUG");
+}
+
+/* A worker bounds all that it waits for. One that is stuck itself, for want of that care, must not hang the run. */
+static void wait_for_worker(Attempt *attempt) {
+  gint64 test = (gint64)((double)test_limit(attempt->planned->test) * attempt->run->options->timeout_scale);
+  Deadline limit = is_debugged(attempt) ? DEADLINE_NONE : deadline_after(test + WORKER_GRACE);
+  if (process_wait(attempt->worker, limit) == WAIT_READY) return;
+  process_signal(attempt->worker, SIGKILL);
+  process_wait(attempt->worker, DEADLINE_NONE);
+}
+
 static void watch_attempt(gpointer data) {
   Attempt *attempt = data;
   Run *run = attempt->run;
   GError *error = NULL;
   if (begin_worker(attempt, &error)) {
-    process_wait(attempt->worker, DEADLINE_NONE);
+    wait_for_worker(attempt);
     after_worker(attempt);
   } else {
     run->result->environment = true;

@@ -18,7 +18,6 @@
 #include "runner/tree.h"
 #include "runner/workload.h"
 
-#define TEST_LIMIT (300 * G_USEC_PER_SEC)
 #define FINALLY_LIMIT (60 * G_USEC_PER_SEC)
 #define BACKGROUND_LIMIT (60 * G_USEC_PER_SEC)
 #define REMOVE_LIMIT (60 * G_USEC_PER_SEC)
@@ -172,7 +171,7 @@ static void run_part(Cluster *cluster, const char *name, void (*run)(gpointer da
 
 static void watch_time(gpointer data) {
   Worker *worker = data;
-  gint64 limit = worker->task->planned->test->timeout >= 0 ? worker->task->planned->test->timeout : TEST_LIMIT;
+  gint64 limit = test_limit(worker->task->planned->test);
   if (wait_until(deadline_in(limit)) == WAIT_CANCELLED) return;
   g_autofree char *length = text_duration(limit);
   g_autofree char *text = g_strdup_printf("the test's time is up (%s; 'timeout' sets it)", length);

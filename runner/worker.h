@@ -25,6 +25,9 @@ typedef struct WorkerTask {
 #define WORKER_STOP 's'          /* end the test by the stop ladders */
 #define WORKER_HURRY 'k'         /* without graces */
 
+/* Microseconds, before --timeout-scale. */
+static inline gint64 test_limit(const Test *test) { return test->timeout >= 0 ? test->timeout : 300 * G_USEC_PER_SEC; }
+
 /* For process_fork(): never returns to the runner's code. */
 int worker_main(gpointer task);
 
