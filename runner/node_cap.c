@@ -10,8 +10,9 @@
 bool node_within_cap(Node *node, Outcome *outcome) {
   if (!node->output || !output_over_cap(node->output)) return true;
   guint64 cap = node->cluster->options->log_cap;
-  if (cap >= MIB) outcome_fail(outcome, "server '%s' printed more than %" G_GUINT64_FORMAT " MiB", node->name, cap / MIB);
-  else outcome_fail(outcome, "server '%s' printed more than %" G_GUINT64_FORMAT " bytes", node->name, cap);
+  bool big = cap >= MIB;
+  outcome_fail(outcome, "server '%s' printed more than %" G_GUINT64_FORMAT " %s", node->name, big ? cap / MIB : cap,
+               big ? "MiB" : "bytes");
   outcome->at = node->server->at;
   g_autofree char *lines = node_last_lines(node, 3);
   outcome_add(outcome, lines);

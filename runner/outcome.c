@@ -43,7 +43,8 @@ static bool of_environment(const GError *error) {
   static const int numbers[] = {EMFILE, ENFILE, ENOMEM, EAGAIN, ENOSPC, EDQUOT};
   for (guint i = 0; i < G_N_ELEMENTS(numbers); i++) {
     if (error->domain == RUNNER_ERROR && error->code == numbers[i]) return true;
-    if (error->domain == G_FILE_ERROR && error->code == (int)g_file_error_from_errno(numbers[i]) && error->code != G_FILE_ERROR_FAILED) return true;
+    int code = (int)g_file_error_from_errno(numbers[i]);
+    if (error->domain == G_FILE_ERROR && error->code == code && code != G_FILE_ERROR_FAILED) return true;
   }
   return false;
 }

@@ -218,7 +218,8 @@ static int take_answer(const char *bytes, size_t len, int port, GArray *listener
 
 static bool ask_listeners(int family, int port, GArray *listeners) {
   struct { struct nlmsghdr header; struct inet_diag_req_v2 body; } request = {
-    .header = {.nlmsg_len = sizeof request, .nlmsg_type = SOCK_DIAG_BY_FAMILY, .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+    .header = {.nlmsg_len = sizeof request, .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+               .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
     .body = {.sdiag_family = (guint8)family, .sdiag_protocol = IPPROTO_TCP, .idiag_states = 1u << TCP_LISTEN},
   };
   union { char bytes[32768]; struct nlmsghdr align; } answer;
