@@ -39,7 +39,8 @@ char *histogram_text(const Histogram *histogram) {
   GString *text = g_string_new(NULL);
   for (guint i = 0; i < G_N_ELEMENTS(shown); i++) {
     gint64 value = shown[i].share < 1 ? histogram_percentile(histogram, shown[i].share) : histogram->max;
-    g_string_append_printf(text, "%s%s %.3g ms", i > 0 ? ", " : "", shown[i].name, (double)value / 1000);
+    int decimals = value < 10000 ? 3 : value < 100000 ? 1 : 0;
+    g_string_append_printf(text, "%s%s %.*f ms", i > 0 ? ", " : "", shown[i].name, decimals, (double)value / 1000);
   }
   return g_string_free(text, FALSE);
 }

@@ -52,11 +52,11 @@ static void judge_number(View *view, const char *text) {
   char *end = NULL;
   long double value = text ? strtold(text, &end) : 0;
   if (!text || end == text || *end) {
-    violated(view->invariant, g_strdup_printf("on %s: '%.60s' is no number", view->node->name, text ? text : "NULL"), NULL);
+    violated(view->invariant, g_strdup_printf(" on %s: '%.60s' is no number", view->node->name, text ? text : "NULL"), NULL);
     return;
   }
   if (view->has_last && value < view->last)
-    violated(view->invariant, g_strdup_printf("on %s: the value fell from %.19Lg to %.19Lg", view->node->name, view->last, value), NULL);
+    violated(view->invariant, g_strdup_printf(" on %s: the value fell from %.19Lg to %.19Lg", view->node->name, view->last, value), NULL);
   view->has_last = true;
   view->last = value;
 }
@@ -75,7 +75,7 @@ static void judge_count(View *view) {
   }
   if (n <= invariant->step->count.max) return;
   g_autofree char *value = cell_text(invariant->step->count.value, &(CompareOptions){.render = render});
-  violated(invariant, g_strdup_printf("%" G_GINT64_FORMAT " servers answered %s at once (%s), and at most %" G_GINT64_FORMAT " may", n, value,
+  violated(invariant, g_strdup_printf(": %" G_GINT64_FORMAT " servers answered %s at once (%s), and at most %" G_GINT64_FORMAT " may", n, value,
                                       names->str, invariant->step->count.max), NULL);
 }
 
@@ -115,7 +115,7 @@ static void judge_answer(View *view, Comparison *comparison, const Collected *an
     note_match(view, comparison_holds(comparison), asked, g_get_monotonic_time());
   } else if (!comparison_holds(comparison)) {
     g_autofree char *headline = comparison_headline(comparison);
-    violated(view->invariant, g_strdup_printf("on %s: %s", view->node->name, headline), comparison_difference(comparison));
+    violated(view->invariant, g_strdup_printf(" on %s: %s", view->node->name, headline), comparison_difference(comparison));
   }
 }
 
@@ -131,7 +131,8 @@ static void ask(View *view, Scope *scope, DbOutcome *said) {
     const DbSink *sink = comparison ? comparison_sink(comparison) : collected_sink(answer);
     db_execute(view->session->db, sql, strlen(sql), false, 0, NULL, sink, false, deadline_in(ANSWER_LIMIT), said);
   }
-  if (error || said->status != DB_OK) no_answer(view, error ? error->message : said->text);
+  if (said->status == DB_CANCELLED) g_clear_pointer(&view->session, session_free);
+  else if (error || said->status != DB_OK) no_answer(view, error ? error->message : said->text);
   else judge_answer(view, comparison, answer, asked);
   collected_free(answer);
 }
@@ -227,7 +228,7 @@ static void judge(const Invariant *invariant, Outcome *outcome) {
   }
   const char *name = invariant->step->name.s;
   if (invariant->violations > 0) {
-    outcome_fail(outcome, "invariant '%s' did not hold %s", name, invariant->first);
+    outcome_fail(outcome, "invariant '%s' did not hold%s", name, invariant->first);
     add_first(invariant, outcome);
   } else if (never) {
     outcome_fail(outcome, "invariant '%s' was never sampled on %s", name, never->node->name);
@@ -245,7 +246,7 @@ static void tell(const Invariant *invariant) {
   event_begin(log, "invariant");
   event_text(log, "name", invariant->step->name.s);
   event_int(log, "violations", (gint64)invariant->violations);
-  event_text(log, "first", invariant->first);
+  event_text(log, "first", invariant->first ? invariant->first + strspn(invariant->first, " :") : NULL);
   event_text(log, "text", samples);
   event_end(log);
 }
@@ -284,7 +285,7 @@ void invariants_tell(Cluster *cluster, Outcome *outcome) {
   for (guint i = 0; i < cluster->invariants->len; i++) {
     Invariant *invariant = g_ptr_array_index(cluster->invariants, i);
     if (invariant->violations == 0) continue;
-    outcome_addf(outcome, "  invariant '%s' did not hold %s", invariant->step->name.s, invariant->first);
+    outcome_addf(outcome, "  invariant '%s' did not hold%s", invariant->step->name.s, invariant->first);
     add_first(invariant, outcome);
   }
 }

@@ -47,6 +47,14 @@ static void say_patterns(const Lines *lines, const char *what, const PatternText
   for (guint i = 0; i < patterns->n; i++) say(lines, "%s /%s/", what, patterns->v[i].text.raw);
 }
 
+static void say_latency(const Lines *lines, const LatencyExpectation *latency) {
+  const struct { const char *name; const LatencyLimit *limit; } all[] = {
+    {"p50", &latency->p50}, {"p90", &latency->p90}, {"p99", &latency->p99}, {"p99.9", &latency->p999}, {"the longest", &latency->max},
+  };
+  for (guint i = 0; i < G_N_ELEMENTS(all); i++)
+    if (all[i].limit->given) say(lines, "latency: %s at most %g ms", all[i].name, (double)all[i].limit->most / 1000);
+}
+
 /* ---- SQL */
 
 static void say_rows(const Lines *lines, const char *what, const Rows *rows) {
@@ -91,6 +99,7 @@ static void say_entry(const Lines *lines, const SqlEntry *entry) {
   say_notices(lines, "warnings", &entry->warnings);
   say_notices(lines, "notices", &entry->notices);
   if (entry->has_affected) say_cell(lines, "affected", &entry->affected);
+  say_latency(lines, &entry->latency);
   for (guint i = 0; i < entry->capture.n; i++) {
     const Capture *capture = &entry->capture.v[i];
     if (capture->column) say(lines, "captures %s from column %s", capture->name.s, capture->column);
@@ -145,6 +154,40 @@ static void say_life(const Lines *lines, const LifeStep *life) {
   if (life->has_status) say(lines, "exit status %d", life->status);
 }
 
+static void say_bounds(const Lines *lines, const char *what, const Bounds *bounds, double scale, const char *unit) {
+  if (bounds->has_exactly) say(lines, "%s: %g%s", what, (double)bounds->exactly / scale, unit);
+  if (bounds->has_min) say(lines, "%s: at least %g%s", what, (double)bounds->min / scale, unit);
+  if (bounds->has_max) say(lines, "%s: at most %g%s", what, (double)bounds->max / scale, unit);
+}
+
+static void say_workload(const Lines *lines, const WorkloadStep *workload) {
+  say(lines, "write: %s", workload->write.raw);
+  if (workload->read.raw) say(lines, "read: %s", workload->read.raw);
+}
+
+static void say_look(const Lines *lines, const WorkloadLook *look) {
+  const WorkloadExpectation *expect = &look->expect;
+  if (look->progress > 0) say(lines, "%u more writes are acknowledged", look->progress);
+  say_bounds(lines, "lost", &expect->lost, 1, "");
+  say_bounds(lines, "duplicated", &expect->duplicated, 1, "");
+  say_bounds(lines, "errors", &expect->errors, 1, "");
+  say_bounds(lines, "unknown", &expect->unknown, 1, "");
+  say_bounds(lines, "acknowledged", &expect->acknowledged, 1, "");
+  say_bounds(lines, "acknowledged a second", &expect->throughput, 1, "");
+  say_bounds(lines, "without an acknowledged write", &expect->unavailable, 1000, " ms");
+  say_latency(lines, &expect->latency);
+}
+
+static void say_invariant(const Lines *lines, const InvariantStep *invariant) {
+  if (invariant->role) say(lines, "asks for the role");
+  else say(lines, "query: %s", invariant->query.raw);
+  if (invariant->monotonic) say(lines, "never becomes smaller");
+  if (invariant->value) say_cell(lines, "always", invariant->value);
+  if (!invariant->count.given) return;
+  g_autofree char *what = g_strdup_printf("on at most %" G_GINT64_FORMAT " servers at once", invariant->count.max);
+  say_cell(lines, what, invariant->count.value);
+}
+
 void plan_append_expectations(GString *out, const Step *step, guint indent) {
   const Lines lines = {out, indent};
   switch (step->verb) {
@@ -159,6 +202,10 @@ void plan_append_expectations(GString *out, const Step *step, guint indent) {
   case VERB_START:
   case VERB_RESTART:
   case VERB_EXITED: say_life(&lines, &step->life); break;
+  case VERB_WORKLOAD: say_workload(&lines, &step->workload); break;
+  case VERB_CHECK_WORKLOAD:
+  case VERB_STOP_WORKLOAD: say_look(&lines, &step->look); break;
+  case VERB_INVARIANT: say_invariant(&lines, &step->invariant); break;
   default: break;
   }
 }

@@ -154,6 +154,8 @@ void workloads_tell(Cluster *cluster, Outcome *outcome) {
   for (guint i = 0; i < cluster->workloads->len; i++) {
     Workload *workload = g_ptr_array_index(cluster->workloads, i);
     g_auto(Outcome) nothing = {0};
+    g_autofree char *told = g_strdup_printf("workload '%s':", workload->step->name.s);
+    if (outcome->headline && strstr(outcome->headline, told)) continue;
     if (workload->ended || !workload->process || !workload_catch_up(workload, &nothing)) continue;
     g_autofree char *story = workload_story(workload);
     outcome_addf(outcome, "  workload '%s' was under way:", workload->step->name.s);

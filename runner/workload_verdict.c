@@ -63,7 +63,7 @@ static void add_errors(const Workload *workload, GString *text) {
   while (told++ < 5 && g_hash_table_iter_next(&iter, &key, &value))
     g_string_append_printf(text, "  %" G_GUINT64_FORMAT " times: %s\n", *(guint64 *)value, (const char *)key);
   if (workload->writers_ended > 0) g_string_append_printf(text, "  %u of its writers ended early\n", workload->writers_ended);
-  if (workload->last_trouble) g_string_append_printf(text, "  the newest session that did not come about, or was lost, %s\n", workload->last_trouble);
+  if (workload->last_trouble) g_string_append_printf(text, "  the last trouble with a session: %s\n", workload->last_trouble);
 }
 
 static char *numbers(const Workload *workload) {
@@ -108,8 +108,8 @@ void workload_tell(const Workload *workload, const char *step) {
 
 /* "at least 5", or NULL when it holds. */
 static char *broken_bounds(const Bounds *bounds, gint64 value, bool duration) {
-  const double scale = duration ? G_USEC_PER_SEC : 1;
-  const char *unit = duration ? " s" : "";
+  const double scale = duration ? 1000 : 1;
+  const char *unit = duration ? " ms" : "";
   if (bounds->has_exactly && value != bounds->exactly) return g_strdup_printf("%" G_GINT64_FORMAT, bounds->exactly);
   if (bounds->has_min && value < bounds->min) return g_strdup_printf("at least %.12g%s", (double)bounds->min / scale, unit);
   if (bounds->has_max && value > bounds->max) return g_strdup_printf("at most %.12g%s", (double)bounds->max / scale, unit);

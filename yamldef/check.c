@@ -151,7 +151,8 @@ static void check_var(TextCheck *t, const char *name) {
   bool later = false;
   for (guint i = 0; i < t->c->l->notes->len; i++) {
     const Note *note = &g_array_index(t->c->l->notes, Note, i);
-    later = later || (note->kind == NOTE_CAPTURE && strcmp(note->name.s, name) == 0);
+    if (note->kind != NOTE_TEXT && strcmp(note->name.s, name) == 0)
+      later = note->kind == NOTE_CAPTURE;
   }
   if (later && t->note->late)
     return; /* a server may start after the step that captures it */
