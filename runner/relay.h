@@ -3,7 +3,8 @@
  * One relay serves all links of a test: a process forked from the worker with a loop of its own, so that its timing does
  * not depend on what the test does, and so that it dies with the worker.  (One process for 200 links costs 1 MB and one
  * fork; a process each would cost 200 of both and an order to each of them, and no link would be faster: a link at rest
- * costs system calls, and those are the same.)  Each link listens at a port of 127.0.0.1 and connects to its target anew for
+ * costs system calls, and those are the same.)  Bytes are read and written: splice(2) was measured and saves nothing (0.29 to
+ * 0.34 ms of a processor for each MB, as before).  Each link listens at a port of 127.0.0.1 and connects to its target anew for
  * each connection that it accepts.  Ports are the caller's, held by SO_REUSEADDR (ports.h) while the relay listens on top.
  *
  * "Forward" is from the one who connects to the target.  What orders do, to connections that are open and to new ones:

@@ -20,14 +20,9 @@ const Link *find_link(const Test *test, const char *name) {
 /* ---- Links -------------------------------------------------------------------------------------------------------- */
 
 static void check_twice(Check *c, const Link *link) {
-  for (const Link *other = c->test->links; other < link; other++) {
+  for (const Link *other = c->test->links; other < link; other++)
     if (strcmp(other->name.s, link->name.s) == 0)
       complain(c->l, link->name.at, NULL, "another link is called '%s' too, in line %d", link->name.s, other->name.at.line);
-    else if (strcmp(other->from.s, link->from.s) == 0 && strcmp(other->to.s, link->to.s) == 0 &&
-             g_strcmp0(other->extra, link->extra) == 0)
-      complain(c->l, link->at, NULL, "the link '%s' leads from '%s' to '%s' too: which one is to be used?", other->name.s,
-               link->from.s, link->to.s);
-  }
 }
 
 static bool has_extra(const Server *server, const char *extra) {
