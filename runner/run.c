@@ -301,7 +301,7 @@ static bool is_debugged(const Attempt *attempt) {
   const Test *test = attempt->planned->test;
   for (guint i = 0; i < test->n_servers; i++)
     if (test->servers[i].debug_port.raw || test->servers[i].debugger.raw) return true;
-  return attempt->run->options->debug != NULL || g_getenv("RUNNER_DEBUG");
+  return attempt->run->options->debug != NULL || debug_environment(test);
 }
 
 /* A worker bounds all that it waits for. One that is stuck itself, for want of that care, must not hang the run. */
