@@ -461,7 +461,7 @@ typedef struct Server {
   Place at;
 } Server;
 
-/* A relay between two servers: what `from` is told of `to`'s port is the relay's. */
+/* A relay between two servers: what `from` is told of `to`'s port is the relay's (of several the first one's). */
 typedef struct Link {
   Name name, from, to;
   const char *extra;         /* `to: n2.peer`: a further port of it (`to` is then n2); NULL: its own */
