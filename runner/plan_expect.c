@@ -141,6 +141,13 @@ static void say_http(const Lines *lines, const HttpStep *http) {
   }
 }
 
+static void say_file(const Lines *lines, const FileStep *file) {
+  if (file->exists) say(lines, "it is there");
+  if (file->absent) say(lines, "it is not there");
+  say_patterns(lines, "matches", &file->matches);
+  if (file->equals.raw) say(lines, "equals %s", file->equals.raw);
+}
+
 static void say_log(const Lines *lines, const LogStep *log) {
   say_patterns(lines, "matches", &log->matches);
   say_patterns(lines, "does not match", &log->not_matches);
@@ -194,6 +201,7 @@ void plan_append_expectations(GString *out, const Step *step, guint indent) {
   case VERB_SQL: say_sql(&lines, &step->sql); break;
   case VERB_RUN: say_run(&lines, &step->run); break;
   case VERB_HTTP: say_http(&lines, &step->http); break;
+  case VERB_FILE: say_file(&lines, &step->file); break;
   case VERB_LOG: say_log(&lines, &step->log); break;
   case VERB_EQUAL:
     if (step->equal.query.raw) say(&lines, "query: %s", step->equal.query.raw);

@@ -17,7 +17,7 @@ static const StepRun verbs[N_VERBS] = {
   [VERB_PAUSE] = step_pause,     [VERB_RESUME] = step_resume,   [VERB_SIGNAL] = step_signal,     [VERB_EXITED] = step_exited,
   [VERB_CLONE] = step_clone,     [VERB_PROMOTE] = step_promote, [VERB_FOLLOW] = step_follow,     [VERB_REJOIN] = step_rejoin,
   [VERB_SYNC] = step_sync,       [VERB_EQUAL] = step_equal,     [VERB_LOG] = step_log,           [VERB_RUN] = step_command,
-  [VERB_HTTP] = step_http,
+  [VERB_HTTP] = step_http,       [VERB_FILE] = step_file,
   [VERB_LINK] = step_link,       [VERB_SLEEP] = step_sleep,     [VERB_TOGETHER] = step_together, [VERB_LOOP] = step_loop,       [VERB_GROUP] = step_group,
   [VERB_WORKLOAD] = step_workload, [VERB_CHECK_WORKLOAD] = step_check_workload, [VERB_STOP_WORKLOAD] = step_stop_workload,
   [VERB_INVARIANT] = step_invariant, [VERB_END_INVARIANT] = step_end_invariant,
@@ -520,6 +520,7 @@ char *step_text(const Step *step) {
     for (guint i = 0; i < step->run.command.n; i++) g_string_append_printf(line, " %s", step->run.command.v[i].raw);
     break;
   case VERB_LINK: add_link(line, &step->link); break;
+  case VERB_FILE: g_string_append_printf(line, " of %s: %s %s", step->file.server.s, file_deed_text(&step->file), step->file.path.raw); break;
   case VERB_HTTP: add_http(line, &step->http); break;
   case VERB_GROUP: g_string_assign(line, step->group.label); break;
   case VERB_LOOP: g_string_append_printf(line, " %u times", step->loop.times); break;

@@ -107,6 +107,9 @@ void step_equal(Context *context, const Step *step, Outcome *outcome);
 void step_log(Context *context, const Step *step, Outcome *outcome);
 void step_command(Context *context, const Step *step, Outcome *outcome);
 void step_link(Context *context, const Step *step, Outcome *outcome);
+void step_file(Context *context, const Step *step, Outcome *outcome);
+/* "write": what it does, in a word. */
+const char *file_deed_text(const FileStep *file);
 void step_http(Context *context, const Step *step, Outcome *outcome);
 void step_sleep(Context *context, const Step *step, Outcome *outcome);
 void step_together(Context *context, const Step *step, Outcome *outcome);

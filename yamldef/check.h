@@ -21,6 +21,7 @@ typedef struct SessionUse { Name name; const char *server; guint uses; } Session
 
 /* check_looks.c */
 void check_http(Check *c, const HttpStep *http);
+void check_file(Check *c, const Step *step);
 /* NULL, and a problem with a hint, when no server has this name. */
 const Server *use_server(Check *c, Name name);
 /* "the engine 'x'": for messages. */

@@ -351,6 +351,7 @@ static void check_verb(Check *c, const Step *step, bool ordered) {
   case VERB_EQUAL: check_equal(c, step); break;
   case VERB_LOG: check_log(c, step, ordered); break;
   case VERB_RUN: check_run(c, step); break;
+  case VERB_FILE: check_file(c, step); break;
   case VERB_HTTP: check_http(c, &step->http); break;
   case VERB_LINK: check_link_step(c, step); break;
   case VERB_SLEEP:

@@ -533,6 +533,7 @@ static void read_struct(Loader *l, const Node *node, const Word *word, void *fie
   case WORD_LINK_SIDES: read_link_sides(l, node, field); break;
   case WORD_BANDWIDTH: read_bandwidth(l, node, word->key, field); break;
   case WORD_HTTP_STATUS: read_http_status(l, node, word->key, field); break;
+  case WORD_BYTES: read_bytes_count(l, node, word->key, field); break;
   case WORD_JSON_CELLS: read_json_cells(l, node, word->key, field); break;
   default: break;
   }

@@ -66,6 +66,7 @@ char *find_source(Loader *l, Place at, const char *path);
 
 /* looks.c */
 void read_http_status(Loader *l, const Node *node, const char *what, int *out);
+void read_bytes_count(Loader *l, const Node *node, const char *what, gint64 *out);
 void read_json_cells(Loader *l, const Node *node, const char *what, JsonCells *out);
 
 /* links.c */

@@ -249,6 +249,21 @@ typedef struct HttpStep {
   JsonCells json;
 } HttpStep;
 
+/* What is done with, or must be of, a file or directory of a server. */
+typedef enum FileDeed { FILE_LOOK, FILE_WRITE, FILE_APPEND, FILE_REMOVE, FILE_COPY, FILE_TRUNCATE, FILE_MODE } FileDeed;
+typedef struct FileStep {
+  Name server;
+  Text path;                 /* below its directory; a glob where it only looks */
+  bool exists, absent, remove;
+  PatternTexts matches;
+  Text equals, write, append, copy_from;
+  bool has_truncate, has_mode;
+  gint64 truncate;
+  int mode;
+} FileStep;
+/* The one thing it does: FILE_LOOK when nothing, FILE_MODE when it only gives permissions. */
+FileDeed file_deed(const FileStep *file);
+
 typedef struct TogetherStep { guint n; const Steps *lanes; } TogetherStep;
 typedef struct LoopStep { guint times; Steps steps; } LoopStep;
 /* A call of a procedure or one round of for_each, already expanded: its steps run as if written there. */
@@ -318,7 +333,7 @@ typedef enum Verb {
   VERB_SQL, VERB_CLOSE, VERB_AWAIT,
   VERB_START, VERB_RESTART, VERB_STOP, VERB_RELOAD, VERB_KILL, VERB_PAUSE, VERB_RESUME, VERB_SIGNAL, VERB_EXITED,
   VERB_CLONE, VERB_PROMOTE, VERB_FOLLOW, VERB_REJOIN,
-  VERB_SYNC, VERB_EQUAL, VERB_LOG, VERB_RUN, VERB_HTTP, VERB_LINK, VERB_SLEEP,
+  VERB_SYNC, VERB_EQUAL, VERB_LOG, VERB_RUN, VERB_HTTP, VERB_FILE, VERB_LINK, VERB_SLEEP,
   VERB_TOGETHER, VERB_LOOP, VERB_GROUP,
   VERB_WORKLOAD, VERB_CHECK_WORKLOAD, VERB_STOP_WORKLOAD, VERB_INVARIANT, VERB_END_INVARIANT,
   N_VERBS
@@ -339,7 +354,7 @@ struct Step {
   Name background;
   union {
     SqlStep sql; CloseStep close; AwaitStep await; LifeStep life; SyncStep sync; EqualStep equal; LogStep log;
-    RunStep run; HttpStep http; LinkStep link; TogetherStep together; LoopStep loop; GroupStep group; SleepStep sleep;
+    RunStep run; HttpStep http; FileStep file; LinkStep link; TogetherStep together; LoopStep loop; GroupStep group; SleepStep sleep;
     WorkloadStep workload; WorkloadLook look; InvariantStep invariant; EndInvariantStep end_invariant;
   };
 };

@@ -35,6 +35,7 @@ static void check_one(Loader *l, const Step *step) {
   case VERB_SQL: check_names(l, &step->sql.on.servers); break;
   case VERB_EQUAL: check_names(l, &step->equal.on.servers); break;
   case VERB_LOG: check_name(l, step->log.server); break;
+  case VERB_FILE: check_name(l, step->file.server); break;
   case VERB_RUN: check_name(l, step->run.server); break;
   case VERB_SYNC:
     check_name(l, step->sync.from);
@@ -46,6 +47,7 @@ static void check_one(Loader *l, const Step *step) {
   case VERB_INVARIANT:
   case VERB_END_INVARIANT: complain(l, step->at, NULL, "'%s' belongs to tests, not to recipes", verb_word(step->verb)); break;
   case VERB_LINK: complain(l, step->at, NULL, "a profile knows no links"); break;
+  case VERB_HTTP:
   case VERB_CLOSE:
   case VERB_AWAIT:
   case VERB_SLEEP: break;

@@ -372,10 +372,10 @@ static void note_step_captures(Loader *l, const Step *step) {
     note_capture(l, (Name){step->log.capture.v[i].key, step->log.capture.v[i].key_at});
 }
 
-/* `block` says how a log's patterns are to be compiled, wherever it stands; what a command prints, or the web answers, is many lines. */
+/* `block` says how a log's patterns are to be compiled, wherever it stands; what a command prints, the web answers or a file holds is many lines. */
 static PatternFlavour flavour_of(Loader *l, const Node *value, const VerbWord *verb) {
   bool block = false;
-  if (verb != NULL && (verb->verb == VERB_RUN || verb->verb == VERB_HTTP))
+  if (verb != NULL && (verb->verb == VERB_RUN || verb->verb == VERB_HTTP || verb->verb == VERB_FILE))
     return PATTERN_BLOCK;
   if (verb == NULL || verb->verb != VERB_LOG || resolve(l, value)->kind != NODE_MAP)
     return l->flavour;

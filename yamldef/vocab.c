@@ -263,6 +263,22 @@ static const Word HTTP_WORDS[] = {
 };
 static const Vocabulary VOCAB_HTTP = {"a request", WORDS(HTTP_WORDS), .obvious = "url", .size = sizeof(HttpStep)};
 
+static const Word FILE_STEP_WORDS[] = {
+    MUST("server", NAME, FileStep, server, "in whose directory"),
+    MUST("path", TEXT, FileStep, path, "below that directory; where it only looks a pattern such as *.log, which must match one"),
+    AT("exists", BOOL, FileStep, exists, "true: it is there"),
+    AT("absent", BOOL, FileStep, absent, "true: it is not there"),
+    AT("matches", PATTERNS, FileStep, matches, "each must match what is in it"),
+    AT("equals", TEXT, FileStep, equals, "what is in it, byte for byte"),
+    AT("write", TEXT, FileStep, write, "put this into it, instead of what is there"),
+    AT("append", TEXT, FileStep, append, "add this to its end"),
+    AT("remove", BOOL, FileStep, remove, "true: remove it; a directory with all that is in it"),
+    AT("copy_from", TEXT, FileStep, copy_from, "what to copy there: an absolute path, or one below the same directory"),
+    AT_HAS("truncate", BYTES, FileStep, truncate, has_truncate, "make it so long, such as 0, 512 or 64KiB"),
+    AT_HAS("mode", MODE, FileStep, mode, has_mode, "its permissions, octal; also of what is written"),
+};
+static const Vocabulary VOCAB_FILE_STEP = {"a file step", WORDS(FILE_STEP_WORDS), .size = sizeof(FileStep)};
+
 static const Choice DEED_CHOICES[] = {{"cut", LINK_CUT},     {"blackhole", LINK_BLACKHOLE}, {"reset", LINK_RESET},
                                       {"delay", LINK_DELAY}, {"heal", LINK_HEAL},           {NULL, 0}};
 static const Choice WAY_CHOICES[] = {
@@ -428,6 +444,7 @@ const VerbWord VERBS[] = {
     VERB("log", RECORD, log, &VOCAB_LOG, VERB_LOG, "looks into a server's output"),
     VERB("run", RECORD, run, &VOCAB_RUN, VERB_RUN, "runs a command"),
     VERB("http", RECORD, http, &VOCAB_HTTP, VERB_HTTP, "asks a web service"),
+    VERB("file", RECORD, file, &VOCAB_FILE_STEP, VERB_FILE, "looks at, or changes, a file of a server"),
     VERB("link", RECORD, link, &VOCAB_LINK_STEP, VERB_LINK, "disturbs or heals what goes between servers"),
     VERB("sleep", DURATION, sleep.length, NULL, VERB_SLEEP, "waits; a condition is nearly always better"),
     VERB("together", LANES, together, NULL, VERB_TOGETHER, "runs lists of steps beside each other"),

@@ -51,6 +51,7 @@ typedef enum WordType {
   WORD_LINK_SIDES,      /* LinkSides: two lists of servers */
   WORD_BANDWIDTH,       /* gint64, bytes a second: 64KiB, 10MB */
   WORD_HTTP_STATUS,     /* int, 100 to 599 */
+  WORD_BYTES,           /* gint64: 64KiB, 10MB, 512 */
   WORD_JSON_CELLS,      /* JsonCells: {path: cell} */
   WORD_SPECIAL,         /* read by whoever reads the mapping, not by the table */
 } WordType;
