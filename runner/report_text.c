@@ -1,4 +1,5 @@
 #include "runner/report_text.h"
+#include "runner/report_durations.h"
 #include "runner/table.h"
 #include "runner/visible.h"
 #include <string.h>
@@ -218,6 +219,7 @@ void text_summary(GString *out, const TextStyle *style, const RunRecord *record)
   append_failing(out, style, record);
   if (failed) g_string_append_c(out, '\n');
   append_peculiar(out, record);
+  durations_append(out, record);
   g_autoptr(GString) line = g_string_new(NULL);
   g_string_append_printf(line, "%u passed, %u failed", count_passed(record), failed);
   if (skipped) g_string_append_printf(line, ", %u skipped", skipped);
