@@ -22,7 +22,8 @@ static int target_port(Node *to, const char *extra) {
 int links_port(const Cluster *cluster, const Node *from, const Node *to, const char *extra) {
   for (guint i = 0; cluster->links && from && i < cluster->test->n_links; i++) {
     const Link *link = &cluster->test->links[i];
-    if (strcmp(link->from.s, from->name) == 0 && strcmp(link->to.s, to->name) == 0 && g_strcmp0(link->extra, extra) == 0)
+    if (strcmp(link->from.s, from->name) == 0 && strcmp(link->to.s, to->name) == 0 &&
+        g_strcmp0(link->extra, extra) == 0)
       return cluster->links->ports[i];
   }
   return 0;
@@ -126,7 +127,8 @@ static void tell_fault(Cluster *cluster, const LinkStep *step, const char *step_
   event_end(cluster->log);
 }
 
-bool links_disturb(Cluster *cluster, const LinkStep *step, const char *step_label, Deadline deadline, Outcome *outcome) {
+bool links_disturb(Cluster *cluster, const LinkStep *step, const char *step_label, Deadline deadline,
+                   Outcome *outcome) {
   g_autoptr(GArray) orders = g_array_new(FALSE, TRUE, sizeof(RelayOrder));
   GError *error = NULL;
   for (guint i = 0; i < cluster->test->n_links; i++) {
@@ -134,7 +136,8 @@ bool links_disturb(Cluster *cluster, const LinkStep *step, const char *step_labe
     if (concerns(step, &cluster->test->links[i], &order.way)) g_array_append_val(orders, order);
   }
   for (guint i = 0; i < orders->len; i++) tell_fault(cluster, step, step_label, &g_array_index(orders, RelayOrder, i));
-  if (relay_order(cluster->links->relay, (const RelayOrder *)(gpointer)orders->data, orders->len, deadline, &error)) return true;
+  if (relay_order(cluster->links->relay, (const RelayOrder *)(gpointer)orders->data, orders->len, deadline, &error))
+    return true;
   if (!fiber_cancelled()) return outcome_take_error(outcome, error);
   g_error_free(error);
   return outcome_cancel(outcome);
@@ -143,7 +146,8 @@ bool links_disturb(Cluster *cluster, const LinkStep *step, const char *step_labe
 /* ---- Healing */
 
 static bool is_whole(const RelayStatus *status) {
-  return status->listening && !status->dark[0] && !status->dark[1] && !status->shaped[0] && !status->shaped[1] && status->held == 0;
+  return status->listening && !status->dark[0] && !status->dark[1] && !status->shaped[0] && !status->shaped[1] &&
+         status->held == 0;
 }
 
 bool links_heal(Cluster *cluster, Outcome *outcome) {
@@ -158,6 +162,7 @@ bool links_heal(Cluster *cluster, Outcome *outcome) {
   if (!relay_order(cluster->links->relay, orders, n, limit, &error)) return outcome_take_error(outcome, error);
   if (!relay_ask(cluster->links->relay, status, limit, &error)) return outcome_take_error(outcome, error);
   for (guint i = 0; i < n; i++)
-    if (!is_whole(&status[i])) return outcome_error(outcome, "link '%s' could not be healed", cluster->test->links[i].name.s);
+    if (!is_whole(&status[i]))
+      return outcome_error(outcome, "link '%s' could not be healed", cluster->test->links[i].name.s);
   return true;
 }

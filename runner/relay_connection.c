@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -84,7 +85,9 @@ static gint64 due_at(Connection *connection, int way, gsize size) {
     shape->free_at = MAX(shape->free_at, now) + (gint64)((double)size * G_USEC_PER_SEC / (double)shape->bandwidth);
     now = shape->free_at;
   }
-  gint64 jitter = shape->jitter > 0 ? (gint64)g_rand_double_range(connections.rand, (double)-shape->jitter, (double)shape->jitter) : 0;
+  gint64 jitter = shape->jitter > 0
+                      ? (gint64)g_rand_double_range(connections.rand, (double)-shape->jitter, (double)shape->jitter)
+                      : 0;
   return flow->last_due = MAX(flow->last_due, now + MAX(shape->latency + jitter, 0));
 }
 
@@ -111,7 +114,9 @@ static void flow_drop_first(Flow *flow) {
 /* How many bytes may wait: at rest those of one read that the other side did not take. */
 static gsize room(const Connection *connection, int way) {
   const Shape *shape = &connection->wire->shapes[way];
-  if (shape->bandwidth > 0) return MIN(QUEUE_MOST, BUFFER_OF_WIRE + (gsize)((double)shape->bandwidth * (double)shape->latency / G_USEC_PER_SEC));
+  if (shape->bandwidth > 0)
+    return MIN(QUEUE_MOST,
+               BUFFER_OF_WIRE + (gsize)((double)shape->bandwidth * (double)shape->latency / G_USEC_PER_SEC));
   return shape->latency > 0 || shape->jitter > 0 ? QUEUE_MOST : 1;
 }
 
@@ -187,6 +192,13 @@ static void connection_connect(Connection *connection) {
   else connection_reset(connection);
 }
 
+/* It was to be connected while it was dark: who has given up by now would not have got through. */
+static void connect_late(Connection *connection) {
+  struct pollfd end = {.fd = connection->ends[0].source.fd, .events = POLLRDHUP};
+  if (poll(&end, 1, 0) > 0) connection_reset(connection);
+  else connection_connect(connection);
+}
+
 void connection_new(Wire *wire, int fd) {
   Connection *connection = g_new0(Connection, 1);
   *connection = (Connection){.wire = wire, .next = wire->connections, .state = CONNECTION_WAITING};
@@ -235,9 +247,11 @@ static bool deliver(Connection *connection, int way) {
 
 static void flow_flush(Connection *connection, int way, gint64 now) {
   Flow *flow = &connection->flows[way];
-  while (connection->state == CONNECTION_OPEN && flow->first && !flow->full && !connection->wire->dark[way] && flow->first->due <= now)
+  while (connection->state == CONNECTION_OPEN && flow->first && !flow->full && !connection->wire->dark[way] &&
+         flow->first->due <= now)
     if (deliver(connection, way)) flow_drop_first(flow);
-  if (connection->state == CONNECTION_OPEN && connection->flows[0].delivered && connection->flows[1].delivered) connection_end(connection, false);
+  if (connection->state == CONNECTION_OPEN && connection->flows[0].delivered && connection->flows[1].delivered)
+    connection_end(connection, false);
 }
 
 /* At rest the bytes never see a queue. */
@@ -258,7 +272,8 @@ static void take(Connection *connection, int way) {
     flow_add(connection, way, n == 0 ? CHUNK_FIN : CHUNK_RST, NULL, 0);
   } else {
     gsize passed = pass_on(connection, way, connections.buffer, (gsize)n);
-    if (connection->state == CONNECTION_OPEN && passed < (gsize)n) flow_add(connection, way, CHUNK_BYTES, connections.buffer + passed, (gsize)n - passed);
+    if (connection->state == CONNECTION_OPEN && passed < (gsize)n)
+      flow_add(connection, way, CHUNK_BYTES, connections.buffer + passed, (gsize)n - passed);
   }
   if (flow->first) flow_flush(connection, way, g_get_monotonic_time());
 }
@@ -271,7 +286,8 @@ void connection_event(End *end, guint32 events) {
     connection->flows[!end->way].full = false;
     flow_flush(connection, !end->way, g_get_monotonic_time());
   }
-  if (connection->state == CONNECTION_OPEN && (events & (EPOLLIN | EPOLLERR | EPOLLHUP)) && (interest & EPOLLIN)) take(connection, end->way);
+  if (connection->state == CONNECTION_OPEN && (events & (EPOLLIN | EPOLLERR | EPOLLHUP)) && (interest & EPOLLIN))
+    take(connection, end->way);
   if (connection->state != CONNECTION_DEAD) connection_watch(connection);
 }
 
@@ -292,7 +308,7 @@ void connection_changed(Connection *connection, int way, bool released) {
   for (Chunk *chunk = flow->first; released && chunk; chunk = chunk->next) chunk->due = 0;
   if (released) flow->last_due = 0;
   if (!dark(connection) && connection->state == CONNECTION_STALLED) connection_reset(connection);
-  else if (!dark(connection) && connection->state == CONNECTION_WAITING) connection_connect(connection);
+  else if (!dark(connection) && connection->state == CONNECTION_WAITING) connect_late(connection);
   flow_flush(connection, way, g_get_monotonic_time());
   if (connection->state != CONNECTION_DEAD) connection_watch(connection);
 }

@@ -17,7 +17,7 @@ static struct {
   Wire *wires;
   guint n_wires;
   int epoll;
-  int spare;                     /* given up for a moment when there are no descriptors left, to turn a connection away */
+  int spare; /* given up for a moment when there are no descriptors left, to turn a connection away */
   gint64 armed;                  /* when the timer goes off, G_MAXINT64: it does not */
 } relay;
 
@@ -25,10 +25,11 @@ static struct {
 
 static int listen_at(int port) {
   int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((guint16)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  struct sockaddr_in at = {
+      .sin_family = AF_INET, .sin_port = htons((guint16)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   if (fd < 0) return -1;
-  if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 && bind(fd, (struct sockaddr *)&at, sizeof at) == 0 &&
-      listen(fd, SOMAXCONN) == 0)
+  if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+      bind(fd, (struct sockaddr *)&at, sizeof at) == 0 && listen(fd, SOMAXCONN) == 0)
     return fd;
   int number = errno;
   close(fd);
@@ -113,7 +114,8 @@ static RelayStatus status_of(const Wire *wire) {
   RelayStatus status = {0};
   int listens = 0;
   socklen_t size = sizeof listens;
-  status.listening = wire->listener.fd >= 0 && getsockopt(wire->listener.fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens;
+  status.listening = wire->listener.fd >= 0 &&
+                     getsockopt(wire->listener.fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens;
   for (int way = 0; way < 2; way++) {
     const Shape *shape = &wire->shapes[way];
     status.dark[way] = wire->dark[way];

@@ -20,7 +20,8 @@
 #define PACED (50 * 1000 * 1000)
 
 static struct sockaddr_in address(int port) {
-  return (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((guint16)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  return (struct sockaddr_in){
+      .sin_family = AF_INET, .sin_port = htons((guint16)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 }
 
 static void all_of(int fd, char *bytes, gsize size, bool out) {
@@ -136,7 +137,8 @@ static double used(Relay *relay) {
 }
 
 /* each: how many of what is measured a round has, for the processor's time. */
-static void compare(const char *what, const char *unit, double (*measure)(int fd), int direct, int linked, Relay *relay, double each) {
+static void compare(const char *what, const char *unit, double (*measure)(int fd), int direct, int linked, Relay *relay,
+                    double each) {
   double a[ROUNDS], b[ROUNDS], before = used(relay);
   for (int i = 0; i < ROUNDS; i++) {
     a[i] = measure(direct);
@@ -145,8 +147,8 @@ static void compare(const char *what, const char *unit, double (*measure)(int fd
   double own = (used(relay) - before) / ROUNDS / each;
   qsort(a, ROUNDS, sizeof *a, by_size);
   qsort(b, ROUNDS, sizeof *b, by_size);
-  g_print("%-30s direct %7.1f %s, through a link %7.1f %s, ratio %.3f; the relay's own work %.1f us\n", what, a[ROUNDS / 2], unit,
-          b[ROUNDS / 2], unit, b[ROUNDS / 2] / a[ROUNDS / 2], own);
+  g_print("%-30s direct %7.1f %s, through a link %7.1f %s, ratio %.3f; the relay's own work %.1f us\n", what,
+          a[ROUNDS / 2], unit, b[ROUNDS / 2], unit, b[ROUNDS / 2] / a[ROUNDS / 2], own);
 }
 
 static void bench(gpointer data) {

@@ -22,7 +22,8 @@ const Link *find_link(const Test *test, const char *name) {
 static void check_twice(Check *c, const Link *link) {
   for (const Link *other = c->test->links; other < link; other++)
     if (strcmp(other->name.s, link->name.s) == 0)
-      complain(c->l, link->name.at, NULL, "another link is called '%s' too, in line %d", link->name.s, other->name.at.line);
+      complain(c->l, link->name.at, NULL, "another link is called '%s' too, in line %d", link->name.s,
+               other->name.at.line);
 }
 
 static bool has_extra(const Server *server, const char *extra) {
@@ -40,9 +41,11 @@ void check_links(Check *c) {
     const Server *from = use_server(c, link->from), *to = use_server(c, link->to);
     check_twice(c, link);
     if (from != NULL && from == to)
-      complain(c->l, link->at, NULL, "a link leads from one server to another, and this one from '%s' to itself", link->from.s);
+      complain(c->l, link->at, NULL, "a link leads from one server to another, and this one from '%s' to itself",
+               link->from.s);
     else if (to != NULL && link->extra != NULL && !has_extra(to, link->extra))
-      complain(c->l, link->to.at, NULL, "the server '%s' has no port called '%s': see its 'ports'", link->to.s, link->extra);
+      complain(c->l, link->to.at, NULL, "the server '%s' has no port called '%s': see its 'ports'", link->to.s,
+               link->extra);
     else if (to != NULL && link->extra == NULL && !to->runs && !to->external)
       complain(c->l, link->to.at, NULL, "'%s' is only a directory: no server runs there", link->to.s);
     leave(c->l);
