@@ -346,4 +346,10 @@ refused 'no command' "--wrap 's=': SERVER=COMMAND is wanted" --wrap s= debug.yam
 [ $? != 0 ] && grep -q "program 'no-such-program-here' was not found" out; point 'a wrapper that is missing' $?
 "$runner" --color never -t wrapped --debug s debug.yaml > out 2>&1
 [ $? != 0 ] && grep -q "server 's' cannot be debugged: neither it nor its engine names a 'debugger'" out; point 'a server without a debugger' $?
+"$runner" --color never -t clocks --wrap 's=env A=b' --seed 7 debug.yaml > out 2>&1
+[ $? = 1 ] && grep -qxF "  to run it again: $runner -t 'clocks' --wrap 's=env A=b' --seed 7 'debug.yaml'" out
+point 'a failure says how to have it again, wrapper and seed included' $?
+"$runner" --color never -t wrapped --repeat 3 --until-fail debug.yaml > out 2>&1
+[ $? = 0 ] && grep -qE '^wrapped: 3 rounds of [0-9.]+ m?s to [0-9.]+ m?s, half of them within [0-9.]+ m?s$' out
+point 'how long the rounds took is said' $?
 echo "1..$points"
