@@ -96,6 +96,17 @@ static void held_clock(gpointer data) {
 
 static void test_hold(void) { in_loop(held_clock); }
 
+static void without_limits(gpointer data) {
+  clock_limits(false);
+  g_assert_cmpint(deadline_in(1000), ==, DEADLINE_NONE);
+  /* Of a limit and a pause the pause ends the wait. */
+  g_assert_cmpint(wait_until(deadline_first(deadline_in(1000), deadline_after(2000))), ==, WAIT_TIMEOUT);
+  clock_limits(true);
+  g_assert_cmpint(wait_until(deadline_in(1000)), ==, WAIT_TIMEOUT);
+}
+
+static void test_limits(void) { in_loop(without_limits); }
+
 static void many(gpointer data) {
   Fiber *fibers[500];
   for (guint i = 0; i < G_N_ELEMENTS(fibers); i++) fibers[i] = fiber_spawn("one of many", wait_for_news, NULL);
@@ -209,6 +220,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/loop/deadlines come, descriptors wake", test_deadlines);
   g_test_add_func("/loop/conditions wake, cancelling ends each wait", test_cond);
   g_test_add_func("/loop/a held clock lets no deadline come", test_hold);
+  g_test_add_func("/loop/limits that do not count never come, pauses do", test_limits);
   g_test_add_func("/loop/each fiber has its own descriptor", test_each_its_own);
   g_test_add_func("/loop/a descriptor shared by fibers and a watch", test_shared);
   g_test_add_func("/loop/a descriptor's number comes back", test_reused);
