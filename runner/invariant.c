@@ -242,12 +242,12 @@ static void judge(const Invariant *invariant, Outcome *outcome) {
 
 static void tell(const Invariant *invariant) {
   EventLog *log = invariant->cluster->log;
-  g_autofree char *samples = samples_text(invariant);
+  g_autofree char *samples = samples_text(invariant), *text = g_strdup_printf("invariant '%s':\n%s", invariant->step->name.s, samples);
   event_begin(log, "invariant");
   event_text(log, "name", invariant->step->name.s);
   event_int(log, "violations", (gint64)invariant->violations);
   event_text(log, "first", invariant->first ? invariant->first + strspn(invariant->first, " :") : NULL);
-  event_text(log, "text", samples);
+  event_text(log, "text", text);
   event_end(log);
 }
 

@@ -263,7 +263,8 @@ static void on_verdict(Line *line) {
   judge_test(line->test);
 }
 
-static void on_debug(Line *line) { set_text(&line->record->said, line->object, "text"); }
+/* What is said as it comes, and kept by no report. */
+static void on_said(Line *line) { set_text(&line->record->said, line->object, "text"); }
 
 typedef struct Kind {
   const char *name;
@@ -277,8 +278,8 @@ static const Kind kinds[] = {
   {"ready", true, NULL},        {"step_begun", true, on_step_begun},      {"statement", true, NULL},
   {"retries", true, NULL},      {"step_ended", true, on_step_ended}, {"fault", true, NULL},
   {"exit", true, NULL},         {"log", true, NULL},          {"note", true, NULL},
-  {"workload", true, NULL},     {"invariant", true, NULL},
-  {"debug", true, on_debug},
+  {"workload", true, on_said},  {"invariant", true, on_said},
+  {"debug", true, on_said},
   {"verdict", true, on_verdict},
 };
 
@@ -305,7 +306,7 @@ static bool read_event(RunRecord *record, const JsonPart *object, RecordChange *
     find_run(record, run);
   }
   if (kind->on) kind->on(&line);
-  if (change) *change = (RecordChange){kind->name, line.test, line.attempt, kind->on == on_debug ? record->said : NULL};
+  if (change) *change = (RecordChange){kind->name, line.test, line.attempt, kind->on == on_said ? record->said : NULL};
   return true;
 }
 

@@ -41,8 +41,8 @@ RunRecord *run_record_new(void);
 void run_record_free(RunRecord *record);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(RunRecord, run_record_free)
 
-/* What changed with this line; test NULL: the run itself. kind is interned ("verdict"). text: what a debug event says,
- * until the next line. */
+/* What changed with this line; test NULL: the run itself. kind is interned ("verdict"). text: what a debug, workload
+ * or invariant event says, until the next line. */
 typedef struct RecordChange { const char *kind; TestRecord *test; AttemptRecord *attempt; const char *text; } RecordChange;
 /* One line without its newline. Bytes that were no UTF-8 come back as they were (a NUL as U+FFFD). false: not an event of ours (counted). */
 bool run_record_line(RunRecord *record, const char *line, gsize len, RecordChange *change);

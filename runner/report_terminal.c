@@ -137,10 +137,16 @@ static void on_step(TerminalReport *report, const RecordChange *change) {
   say_lines(report, line->str);
 }
 
+/* What a workload or an invariant has come to, when it is over. */
+static bool is_load(const RecordChange *change) {
+  return g_str_equal(change->kind, "workload") || g_str_equal(change->kind, "invariant");
+}
+
 void terminal_report_change(TerminalReport *report, const RecordChange *change) {
   if (!change->test) return;
   if (g_str_equal(change->kind, "begun")) g_ptr_array_add(report->running, change->test);
   else if (g_str_equal(change->kind, "step_begun")) on_step(report, change);
+  else if (is_load(change) && report->options.verbose && change->text) terminal_report_say(report, change->text);
   else if (g_str_equal(change->kind, "debug") && change->text) terminal_report_say(report, change->text);
   else if (g_str_equal(change->kind, "verdict") && change->attempt) on_verdict(report, change);
 }

@@ -87,7 +87,7 @@ char *workload_story(const Workload *workload) {
 void workload_tell(const Workload *workload, const char *step) {
   EventLog *log = workload->cluster->log;
   g_autofree Histogram *histogram = latencies(workload);
-  g_autofree char *story = workload_story(workload);
+  g_autofree char *story = workload_story(workload), *text = g_strdup_printf("workload '%s':\n%s", workload->step->name.s, story);
   event_begin(log, "workload");
   event_text(log, "step", step);
   event_text(log, "name", workload->step->name.s);
@@ -100,7 +100,7 @@ void workload_tell(const Workload *workload, const char *step) {
   event_int(log, "p99_us", histogram_percentile(histogram, 0.99));
   event_int(log, "p999_us", histogram_percentile(histogram, 0.999));
   event_int(log, "max_us", histogram->max);
-  event_text(log, "text", story);
+  event_text(log, "text", text);
   event_end(log);
 }
 
