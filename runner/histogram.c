@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-#define EXACT_BITS 8             /* values below 2^8 have a step each, then 2^7 steps for each power of two */
+#define EXACT_BITS 8 /* values below 2^8 have a step each, then 2^7 steps for each power of two */
 #define HALF (1u << (EXACT_BITS - 1))
 #define LARGEST (((gint64)1 << 40) - 1)
 
@@ -35,7 +35,10 @@ gint64 histogram_percentile(const Histogram *histogram, double share) {
 }
 
 char *histogram_text(const Histogram *histogram) {
-  static const struct { const char *name; double share; } shown[] = {{"p50", 0.5}, {"p99", 0.99}, {"p99.9", 0.999}, {"max", 1}};
+  static const struct {
+    const char *name;
+    double share;
+  } shown[] = {{"p50", 0.5}, {"p99", 0.99}, {"p99.9", 0.999}, {"max", 1}};
   GString *text = g_string_new(NULL);
   for (guint i = 0; i < G_N_ELEMENTS(shown); i++) {
     gint64 value = shown[i].share < 1 ? histogram_percentile(histogram, shown[i].share) : histogram->max;
@@ -46,16 +49,20 @@ char *histogram_text(const Histogram *histogram) {
 }
 
 char *histogram_judge(const Histogram *histogram, const LatencyExpectation *latency) {
-  const struct { const char *name; double share; const LatencyLimit *limit; } all[] = {
-    {"p50", 0.5, &latency->p50}, {"p90", 0.9, &latency->p90}, {"p99", 0.99, &latency->p99}, {"p99.9", 0.999, &latency->p999},
-    {"max", 1, &latency->max},
+  const struct {
+    const char *name;
+    double share;
+    const LatencyLimit *limit;
+  } all[] = {
+      {"p50", 0.5, &latency->p50},      {"p90", 0.9, &latency->p90}, {"p99", 0.99, &latency->p99},
+      {"p99.9", 0.999, &latency->p999}, {"max", 1, &latency->max},
   };
   g_autoptr(GString) text = g_string_new(NULL);
   for (guint i = 0; i < G_N_ELEMENTS(all); i++) {
     gint64 value = all[i].share < 1 ? histogram_percentile(histogram, all[i].share) : histogram->max;
     if (!all[i].limit->given || value <= all[i].limit->most) continue;
-    g_string_append_printf(text, "%s%s is %.3f ms, and was to be %.3f ms at most", text->len > 0 ? ", " : "", all[i].name,
-                           (double)value / 1000, (double)all[i].limit->most / 1000);
+    g_string_append_printf(text, "%s%s is %.3f ms, and was to be %.3f ms at most", text->len > 0 ? ", " : "",
+                           all[i].name, (double)value / 1000, (double)all[i].limit->most / 1000);
   }
   return text->len > 0 ? g_strdup(text->str) : NULL;
 }

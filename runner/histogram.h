@@ -14,7 +14,7 @@
 
 typedef struct Histogram {
   guint64 n;
-  gint64 max;                    /* exactly */
+  gint64 max; /* exactly */
   guint64 counts[HISTOGRAM_STEPS];
 } Histogram;
 

@@ -15,11 +15,11 @@ typedef struct View {
   Session *session;
   Fiber *fiber;
   guint64 samples, unanswered;
-  char *why;                     /* the newest time without an answer */
+  char *why; /* the newest time without an answer */
   bool has_last;
-  long double last;              /* monotonic: its newest number */
-  bool matches;                  /* count: it gives the value, */
-  gint64 since, until;           /* surely from then to then */
+  long double last;    /* monotonic: its newest number */
+  bool matches;        /* count: it gives the value, */
+  gint64 since, until; /* surely from then to then */
 } View;
 
 struct Invariant {
@@ -29,7 +29,7 @@ struct Invariant {
   gint64 began;
   GPtrArray *views;
   guint64 violations;
-  char *first, *first_detail;    /* what the first was */
+  char *first, *first_detail; /* what the first was */
   gint64 first_at;
 };
 
@@ -46,17 +46,22 @@ static void violated(Invariant *invariant, char *headline, char *detail) {
   invariant->first_at = g_get_monotonic_time();
 }
 
-static char *render(const Text *text, gsize *len, gpointer data, GError **error) { return scope_render(data, text, len, error); }
+static char *render(const Text *text, gsize *len, gpointer data, GError **error) {
+  return scope_render(data, text, len, error);
+}
 
 static void judge_number(View *view, const char *text) {
   char *end = NULL;
   long double value = text ? strtold(text, &end) : 0;
   if (!text || end == text || *end) {
-    violated(view->invariant, g_strdup_printf(" on %s: '%.60s' is no number", view->node->name, text ? text : "NULL"), NULL);
+    violated(view->invariant, g_strdup_printf(" on %s: '%.60s' is no number", view->node->name, text ? text : "NULL"),
+             NULL);
     return;
   }
   if (view->has_last && value < view->last)
-    violated(view->invariant, g_strdup_printf(" on %s: the value fell from %.19Lg to %.19Lg", view->node->name, view->last, value), NULL);
+    violated(view->invariant,
+             g_strdup_printf(" on %s: the value fell from %.19Lg to %.19Lg", view->node->name, view->last, value),
+             NULL);
   view->has_last = true;
   view->last = value;
 }
@@ -75,8 +80,11 @@ static void judge_count(View *view) {
   }
   if (n <= invariant->step->count.max) return;
   g_autofree char *value = cell_text(invariant->step->count.value, &(CompareOptions){.render = render});
-  violated(invariant, g_strdup_printf(": %" G_GINT64_FORMAT " servers answered %s at once (%s), and at most %" G_GINT64_FORMAT " may", n, value,
-                                      names->str, invariant->step->count.max), NULL);
+  violated(invariant,
+           g_strdup_printf(": %" G_GINT64_FORMAT " servers answered %s at once (%s), and at most %" G_GINT64_FORMAT
+                           " may",
+                           n, value, names->str, invariant->step->count.max),
+           NULL);
 }
 
 static void note_match(View *view, bool matches, gint64 asked, gint64 answered) {
@@ -102,7 +110,8 @@ static char *sql_of(View *view, Scope *scope, GError **error) {
   const InvariantStep *step = view->invariant->step;
   Scope inner = *scope;
   inner.roles.self = view->node;
-  return step->role ? scope_render(&inner, &view->node->engine->role, NULL, error) : scope_render(scope, &step->query, NULL, error);
+  return step->role ? scope_render(&inner, &view->node->engine->role, NULL, error)
+                    : scope_render(scope, &step->query, NULL, error);
 }
 
 static void judge_answer(View *view, Comparison *comparison, const Collected *answer, gint64 asked) {
@@ -115,7 +124,8 @@ static void judge_answer(View *view, Comparison *comparison, const Collected *an
     note_match(view, comparison_holds(comparison), asked, g_get_monotonic_time());
   } else if (!comparison_holds(comparison)) {
     g_autofree char *headline = comparison_headline(comparison);
-    violated(view->invariant, g_strdup_printf(" on %s: %s", view->node->name, headline), comparison_difference(comparison));
+    violated(view->invariant, g_strdup_printf(" on %s: %s", view->node->name, headline),
+             comparison_difference(comparison));
   }
 }
 
@@ -124,7 +134,8 @@ static void ask(View *view, Scope *scope, DbOutcome *said) {
   g_autoptr(GError) error = NULL;
   CompareOptions options = {.render = render, .data = scope, .flavour = PATTERN_LINES};
   g_autofree char *sql = sql_of(view, scope, &error);
-  g_autoptr(Comparison) comparison = sql && !step->monotonic ? comparison_new_value(wanted_cell(step), &options, &error) : NULL;
+  g_autoptr(Comparison) comparison =
+      sql && !step->monotonic ? comparison_new_value(wanted_cell(step), &options, &error) : NULL;
   Collected *answer = collected_new(64 * 1024);
   gint64 asked = g_get_monotonic_time();
   if (!error) {
@@ -142,7 +153,8 @@ static void sample(View *view) {
   g_auto(Outcome) outcome = {0};
   DbOutcome said = {0};
   if (!view->session)
-    view->session = session_open(&scope, view->node, &view->invariant->step->words, deadline_in(CONNECT_LIMIT), &said, &outcome);
+    view->session =
+        session_open(&scope, view->node, &view->invariant->step->words, deadline_in(CONNECT_LIMIT), &said, &outcome);
   if (view->session) {
     db_outcome_clear(&said);
     ask(view, &scope, &said);
@@ -207,7 +219,8 @@ static char *samples_text(const Invariant *invariant) {
     const View *view = g_ptr_array_index(invariant->views, i);
     g_string_append_printf(text, "  %s: sampled %" G_GUINT64_FORMAT " times", view->node->name, view->samples);
     if (view->unanswered > 0)
-      g_string_append_printf(text, ", %" G_GUINT64_FORMAT " times without an answer (the last: %s)", view->unanswered, view->why);
+      g_string_append_printf(text, ", %" G_GUINT64_FORMAT " times without an answer (the last: %s)", view->unanswered,
+                             view->why);
     g_string_append_c(text, '\n');
   }
   return g_string_free(text, FALSE);
@@ -242,7 +255,8 @@ static void judge(const Invariant *invariant, Outcome *outcome) {
 
 static void tell(const Invariant *invariant) {
   EventLog *log = invariant->cluster->log;
-  g_autofree char *samples = samples_text(invariant), *text = g_strdup_printf("invariant '%s':\n%s", invariant->step->name.s, samples);
+  g_autofree char *samples = samples_text(invariant),
+                  *text = g_strdup_printf("invariant '%s':\n%s", invariant->step->name.s, samples);
   event_begin(log, "invariant");
   event_text(log, "name", invariant->step->name.s);
   event_int(log, "violations", (gint64)invariant->violations);
@@ -277,7 +291,8 @@ bool invariant_end(Invariant *invariant, Outcome *outcome) {
 }
 
 bool invariants_end_all(Cluster *cluster, Outcome *outcome) {
-  while (cluster->invariants->len > 0 && outcome->kind == OUTCOME_OK) invariant_end(g_ptr_array_index(cluster->invariants, 0), outcome);
+  while (cluster->invariants->len > 0 && outcome->kind == OUTCOME_OK)
+    invariant_end(g_ptr_array_index(cluster->invariants, 0), outcome);
   return outcome->kind == OUTCOME_OK;
 }
 
@@ -297,8 +312,7 @@ void step_invariant(Context *context, const Step *step, Outcome *outcome) {
   if (!nodes) return;
   if (invariant_find(context->scope.cluster, step->invariant.name.s))
     outcome_fail(outcome, "invariant '%s' is looked at already", step->invariant.name.s);
-  else
-    invariant_begin(context->scope.cluster, &step->invariant, &step->at, nodes);
+  else invariant_begin(context->scope.cluster, &step->invariant, &step->at, nodes);
 }
 
 void step_end_invariant(Context *context, const Step *step, Outcome *outcome) {

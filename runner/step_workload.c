@@ -36,7 +36,8 @@ typedef struct Reader {
 static void on_columns(guint n, const char *const *names, gpointer data) {
   Reader *reader = data;
   g_hash_table_remove_all(reader->ids);
-  if (n != 1 && !reader->problem) reader->problem = g_strdup_printf("the workload's 'read' gives %u columns, and ids are one", n);
+  if (n != 1 && !reader->problem)
+    reader->problem = g_strdup_printf("the workload's 'read' gives %u columns, and ids are one", n);
 }
 
 static bool on_row(guint n, const DbCell *cells, gpointer data) {
@@ -44,8 +45,9 @@ static bool on_row(guint n, const DbCell *cells, gpointer data) {
   guint64 id = 0;
   if (reader->problem) return false;
   if (!cells[0].bytes || !g_ascii_string_to_unsigned(cells[0].bytes, 10, 0, G_MAXSIZE, &id, NULL)) {
-    reader->problem = g_strdup_printf("the workload's 'read' gives %s%.40s%s, which is no id", cells[0].bytes ? "'" : "",
-                                      cells[0].bytes ? cells[0].bytes : "NULL", cells[0].bytes ? "'" : "");
+    reader->problem =
+        g_strdup_printf("the workload's 'read' gives %s%.40s%s, which is no id", cells[0].bytes ? "'" : "",
+                        cells[0].bytes ? cells[0].bytes : "NULL", cells[0].bytes ? "'" : "");
     return false;
   }
   gpointer key = GSIZE_TO_POINTER((gsize)id);
@@ -72,7 +74,8 @@ static bool read_from(Context *context, const WorkloadStep *workload, Node *node
   if (error) outcome_take_error(outcome, error);
   else if (said.status == DB_CANCELLED || fiber_cancelled()) outcome_cancel(outcome);
   else if (outcome->kind == OUTCOME_OK && (!session || said.status != DB_OK))
-    outcome_fail(outcome, "workload '%s' could not be read back on %s: %s", workload->name.s, node->name, said.text ? said.text : "no answer in time");
+    outcome_fail(outcome, "workload '%s' could not be read back on %s: %s", workload->name.s, node->name,
+                 said.text ? said.text : "no answer in time");
   else if (reader.problem) outcome_error(outcome, "on %s: %s", node->name, reader.problem);
   ReadBack *back = g_new0(ReadBack, 1);
   *back = (ReadBack){node->name, reader.ids};
@@ -83,7 +86,8 @@ static bool read_from(Context *context, const WorkloadStep *workload, Node *node
   return outcome->kind == OUTCOME_OK;
 }
 
-static GPtrArray *read_back(Context *context, const WorkloadLook *look, const WorkloadStep *workload, Outcome *outcome) {
+static GPtrArray *read_back(Context *context, const WorkloadLook *look, const WorkloadStep *workload,
+                            Outcome *outcome) {
   g_autoptr(GPtrArray) all = g_ptr_array_new_with_free_func(read_back_free);
   if (!workload->read.raw) return g_steal_pointer(&all);
   g_autoptr(GPtrArray) nodes = target_nodes(context, look->has_on ? &look->on : &workload->on, outcome);
@@ -103,12 +107,16 @@ static Workload *find(Context *context, const WorkloadLook *look, Outcome *outco
 static bool wait_for_progress(Context *context, Workload *workload, guint wanted, Outcome *outcome) {
   guint64 before = workload->acknowledged;
   while (workload->acknowledged - before < wanted) {
-    WaitResult result = workload->process->exited ? WAIT_TIMEOUT : wait_until(deadline_first(context->limit, deadline_after(LOOK_EVERY)));
+    WaitResult result = workload->process->exited
+                            ? WAIT_TIMEOUT
+                            : wait_until(deadline_first(context->limit, deadline_after(LOOK_EVERY)));
     if (result == WAIT_CANCELLED) return outcome_cancel(outcome);
     if (!workload_catch_up(workload, outcome)) return false;
     if (workload->acknowledged - before >= wanted) break;
     if (!deadline_passed(context->limit) && !workload->process->exited) continue;
-    outcome_fail(outcome, "workload '%s': acknowledged writes since this step began: %" G_GUINT64_FORMAT ", expected at least %u",
+    outcome_fail(outcome,
+                 "workload '%s': acknowledged writes since this step began: %" G_GUINT64_FORMAT
+                 ", expected at least %u",
                  workload->step->name.s, workload->acknowledged - before, wanted);
     g_autofree char *story = workload_story(workload);
     outcome_add(outcome, story);

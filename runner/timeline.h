@@ -9,11 +9,13 @@
 
 typedef struct TimelineEntry {
   gint64 at;
-  char *step;                    /* its label: "3.2" */
-  char *fault;                   /* "kill of primary"; NULL: the step began */
+  char *step;  /* its label: "3.2" */
+  char *fault; /* "kill of primary"; NULL: the step began */
 } TimelineEntry;
 
-typedef struct Timeline { GArray *entries; } Timeline;   /* zero is an empty one */
+typedef struct Timeline {
+  GArray *entries;
+} Timeline; /* zero is an empty one */
 
 void timeline_clear(Timeline *timeline);
 void timeline_step(Timeline *timeline, const char *step);

@@ -52,7 +52,8 @@ bool workload_begin(Cluster *cluster, const WorkloadStep *step, GPtrArray *nodes
   int ends[2];
   workload->fd = open(workload->path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_EXCL, 0644);
   if (workload->fd < 0) return outcome_error(outcome, "create '%s': %s", workload->path, g_strerror(errno));
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) return outcome_error(outcome, "make a socket pair: %s", g_strerror(errno));
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+    return outcome_error(outcome, "make a socket pair: %s", g_strerror(errno));
   workload->began = g_get_monotonic_time();
   workload->worker = getpid();
   workload->control = ends[1];
@@ -81,8 +82,8 @@ static void count_error(Workload *workload, const char *text) {
 static void take_line(Workload *workload, char *line) {
   g_auto(GStrv) words = g_strsplit(line, " ", 6);
   if (g_strv_length(words) < 5) return;
-  Write write = {g_ascii_strtoull(words[1], NULL, 10), g_ascii_strtoll(words[2], NULL, 10), g_ascii_strtoll(words[3], NULL, 10),
-                 words[0][0], server_index(workload, words[4])};
+  Write write = {g_ascii_strtoull(words[1], NULL, 10), g_ascii_strtoll(words[2], NULL, 10),
+                 g_ascii_strtoll(words[3], NULL, 10), words[0][0], server_index(workload, words[4])};
   switch (write.outcome) {
   case 'A': workload->acknowledged++; break;
   case 'F': workload->failed++; break;
@@ -133,7 +134,8 @@ bool workload_end(Workload *workload, Outcome *outcome) {
   }
   WaitResult result = process_wait(workload->process, deadline_in(END_LIMIT));
   if (result == WAIT_CANCELLED) return outcome_cancel(outcome);
-  if (result == WAIT_TIMEOUT) return outcome_error(outcome, "the process of workload '%s' did not end in time", workload->step->name.s);
+  if (result == WAIT_TIMEOUT)
+    return outcome_error(outcome, "the process of workload '%s' did not end in time", workload->step->name.s);
   if (workload->process->status != 0) {
     g_autofree char *how = exit_text(workload->process->status);
     return outcome_error(outcome, "the process of workload '%s' %s", workload->step->name.s, how);

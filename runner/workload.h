@@ -24,25 +24,25 @@
 typedef struct Write {
   guint64 id;
   gint64 at, latency;
-  char outcome;                  /* A, F, U */
-  guint server;                  /* of Workload.nodes */
+  char outcome; /* A, F, U */
+  guint server; /* of Workload.nodes */
 } Write;
 
 typedef struct Workload {
   Cluster *cluster;
   const WorkloadStep *step;
-  GPtrArray *nodes;              /* Node, borrowed: where it may write */
-  Process *process;              /* the cluster's helper */
-  char *path;                    /* its log */
+  GPtrArray *nodes; /* Node, borrowed: where it may write */
+  Process *process; /* the cluster's helper */
+  char *path;       /* its log */
   int fd, control;
   pid_t worker;
-  gint64 began, ended;           /* ended 0: it runs */
-  gint64 read_to;                /* how far its log has been read */
-  GArray *writes;                /* Write, as outcomes came */
+  gint64 began, ended; /* ended 0: it runs */
+  gint64 read_to;      /* how far its log has been read */
+  GArray *writes;      /* Write, as outcomes came */
   guint64 acknowledged, failed, unknown;
-  GHashTable *errors;            /* first line of an error -> its count (guint64 *) */
+  GHashTable *errors; /* first line of an error -> its count (guint64 *) */
   guint writers_ended;
-  char *last_trouble;            /* why the newest session did not come about, or the newest writer has ended */
+  char *last_trouble; /* why the newest session did not come about, or the newest writer has ended */
 } Workload;
 
 /* The process behind it: its writers until a byte comes on workload->control. Gives its exit status. */
@@ -65,10 +65,14 @@ void workloads_tell(Cluster *cluster, Outcome *outcome);
 /* ---- workload_verdict.c */
 
 /* What was read back from one server: id -> how often. */
-typedef struct ReadBack { const char *server; GHashTable *ids; } ReadBack;
+typedef struct ReadBack {
+  const char *server;
+  GHashTable *ids;
+} ReadBack;
 
 /* Holds what came of its first n_writes against what was expected.  `back` may be empty: it was not to be read. */
-bool workload_judge(Workload *workload, const WorkloadExpectation *expect, guint n_writes, GPtrArray *back, bool final, Outcome *outcome);
+bool workload_judge(Workload *workload, const WorkloadExpectation *expect, guint n_writes, GPtrArray *back, bool final,
+                    Outcome *outcome);
 /* The longest time without an acknowledged write that has a part between two moments. */
 gint64 workload_gap(const Workload *workload, gint64 from, gint64 to);
 /* "1203 writes acknowledged in 4.2 s ..." and a line for each fault. */

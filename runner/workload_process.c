@@ -18,14 +18,14 @@
 typedef struct Writers {
   Workload *workload;
   guint64 next_id, next_slot;
-  char *told;                    /* the newest trouble, so that it is not told a hundred times a second */
+  char *told; /* the newest trouble, so that it is not told a hundred times a second */
   bool ending;
 } Writers;
 
 typedef struct Writer {
   Writers *all;
   Fiber *fiber;
-  guint at;                      /* of the workload's nodes: the one it is with, or tries next */
+  guint at; /* of the workload's nodes: the one it is with, or tries next */
   Session *session;
   bool was_open, writing, done;
   Scope scope;
@@ -35,10 +35,11 @@ typedef struct Writer {
 
 static void tell(Writers *all, char outcome, guint64 id, gint64 latency, const Node *node, const char *text) {
   g_autofree char *flat = text ? g_strdelimit(g_strndup(text, 300), "\r\n\t", ' ') : NULL;
-  g_autofree char *line = g_strdup_printf("%c %" G_GUINT64_FORMAT " %" G_GINT64_FORMAT " %" G_GINT64_FORMAT " %s%s%s\n", outcome, id,
-                                          g_get_monotonic_time(), latency, node->name, flat ? " " : "", flat ? flat : "");
+  g_autofree char *line =
+      g_strdup_printf("%c %" G_GUINT64_FORMAT " %" G_GINT64_FORMAT " %" G_GINT64_FORMAT " %s%s%s\n", outcome, id,
+                      g_get_monotonic_time(), latency, node->name, flat ? " " : "", flat ? flat : "");
   gsize len = strlen(line);
-  if (write(all->workload->fd, line, len) != (ssize_t)len) _exit(1);   /* an outcome that is not kept is no outcome */
+  if (write(all->workload->fd, line, len) != (ssize_t)len) _exit(1); /* an outcome that is not kept is no outcome */
 }
 
 static void tell_trouble(Writers *all, char what, const Node *node, const char *text) {
@@ -68,9 +69,13 @@ static void open_session(Writer *writer) {
   g_auto(Outcome) outcome = {0};
   DbOutcome said = {0};
   if (is_wanted(writer, node))
-    writer->session = session_open(&writer->scope, node, &workload->step->words, deadline_in(CONNECT_LIMIT), &said, &outcome);
+    writer->session =
+        session_open(&writer->scope, node, &workload->step->words, deadline_in(CONNECT_LIMIT), &said, &outcome);
   if (!writer->session && !fiber_cancelled() && (said.text || outcome.headline || said.status == DB_TIMED_OUT))
-    tell_trouble(writer->all, 'E', node, said.text ? said.text : outcome.headline ? outcome.headline : "no answer in time");
+    tell_trouble(writer->all, 'E', node,
+                 said.text          ? said.text
+                 : outcome.headline ? outcome.headline
+                                    : "no answer in time");
   if (writer->session) writer->was_open = true;
   else writer->at = (writer->at + 1) % workload->nodes->len;
   db_outcome_clear(&said);
@@ -134,7 +139,8 @@ static void write_one(Writer *writer, gint64 due) {
   const char *text = error ? error->message : said.text ? said.text : said.status == DB_OK ? NULL : "no answer in time";
   tell(all, refused ? 'F' : said.status == DB_OK ? 'A' : 'U', id, latency, node, text);
   /* Who says no may have another role by now. */
-  if (refused && all->workload->step->on.role && all->workload->step->reconnect) g_clear_pointer(&writer->session, session_free);
+  if (refused && all->workload->step->on.role && all->workload->step->reconnect)
+    g_clear_pointer(&writer->session, session_free);
   if (error) g_error_free(error);
   db_outcome_clear(&said);
 }
@@ -172,7 +178,8 @@ static void run_writers(gpointer data) {
     Writer *writer = &writers[i];
     writer->all = all;
     writer->at = i % all->workload->nodes->len;
-    writer->scope = (Scope){.cluster = all->workload->cluster, .own = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free)};
+    writer->scope = (Scope){.cluster = all->workload->cluster,
+                            .own = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free)};
     writer->fiber = fiber_spawn("writer", write_on, writer);
   }
   wait_fd(all->workload->control, POLLIN, NULL, DEADLINE_NONE);

@@ -21,7 +21,9 @@ gint64 workload_gap(const Workload *workload, gint64 from, gint64 to) {
   return longest;
 }
 
-static gint64 longest_gap(const Workload *workload) { return workload_gap(workload, workload->began, end_of(workload)); }
+static gint64 longest_gap(const Workload *workload) {
+  return workload_gap(workload, workload->began, end_of(workload));
+}
 
 static Histogram *latencies(const Workload *workload) {
   Histogram *histogram = g_new0(Histogram, 1);
@@ -50,8 +52,8 @@ static void add_faults(const Workload *workload, GString *text) {
         to = MIN(to, g_array_index(entries, TimelineEntry, j).at);
         break;
       }
-    g_string_append_printf(text, "  after the %s in step %s: %.3f s without an acknowledged write\n", entry->fault, entry->step,
-                           seconds(workload_gap(workload, entry->at, to)));
+    g_string_append_printf(text, "  after the %s in step %s: %.3f s without an acknowledged write\n", entry->fault,
+                           entry->step, seconds(workload_gap(workload, entry->at, to)));
   }
 }
 
@@ -62,17 +64,20 @@ static void add_errors(const Workload *workload, GString *text) {
   g_hash_table_iter_init(&iter, workload->errors);
   while (told++ < 5 && g_hash_table_iter_next(&iter, &key, &value))
     g_string_append_printf(text, "  %" G_GUINT64_FORMAT " times: %s\n", *(guint64 *)value, (const char *)key);
-  if (workload->writers_ended > 0) g_string_append_printf(text, "  %u of its writers ended early\n", workload->writers_ended);
-  if (workload->last_trouble) g_string_append_printf(text, "  the last trouble with a session: %s\n", workload->last_trouble);
+  if (workload->writers_ended > 0)
+    g_string_append_printf(text, "  %u of its writers ended early\n", workload->writers_ended);
+  if (workload->last_trouble)
+    g_string_append_printf(text, "  the last trouble with a session: %s\n", workload->last_trouble);
 }
 
 static char *numbers(const Workload *workload) {
   g_autofree Histogram *histogram = latencies(workload);
   g_autofree char *latency = workload->acknowledged > 0 ? histogram_text(histogram) : NULL;
-  return g_strdup_printf("%" G_GUINT64_FORMAT " writes acknowledged in %.3f s, %" G_GINT64_FORMAT " a second; %" G_GUINT64_FORMAT
-                         " refused, %" G_GUINT64_FORMAT " unknown%s%s; at most %.3f s without an acknowledged write",
-                         workload->acknowledged, seconds(end_of(workload) - workload->began), throughput(workload), workload->failed,
-                         workload->unknown, latency ? "; latency " : "", latency ? latency : "", seconds(longest_gap(workload)));
+  return g_strdup_printf(
+      "%" G_GUINT64_FORMAT " writes acknowledged in %.3f s, %" G_GINT64_FORMAT " a second; %" G_GUINT64_FORMAT
+      " refused, %" G_GUINT64_FORMAT " unknown%s%s; at most %.3f s without an acknowledged write",
+      workload->acknowledged, seconds(end_of(workload) - workload->began), throughput(workload), workload->failed,
+      workload->unknown, latency ? "; latency " : "", latency ? latency : "", seconds(longest_gap(workload)));
 }
 
 char *workload_story(const Workload *workload) {
@@ -87,7 +92,8 @@ char *workload_story(const Workload *workload) {
 void workload_tell(const Workload *workload, const char *step) {
   EventLog *log = workload->cluster->log;
   g_autofree Histogram *histogram = latencies(workload);
-  g_autofree char *story = workload_story(workload), *text = g_strdup_printf("workload '%s':\n%s", workload->step->name.s, story);
+  g_autofree char *story = workload_story(workload),
+                  *text = g_strdup_printf("workload '%s':\n%s", workload->step->name.s, story);
   event_begin(log, "workload");
   event_text(log, "step", step);
   event_text(log, "name", workload->step->name.s);
@@ -111,8 +117,10 @@ static char *broken_bounds(const Bounds *bounds, gint64 value, bool duration) {
   const double scale = duration ? 1000 : 1;
   const char *unit = duration ? " ms" : "";
   if (bounds->has_exactly && value != bounds->exactly) return g_strdup_printf("%" G_GINT64_FORMAT, bounds->exactly);
-  if (bounds->has_min && value < bounds->min) return g_strdup_printf("at least %.12g%s", (double)bounds->min / scale, unit);
-  if (bounds->has_max && value > bounds->max) return g_strdup_printf("at most %.12g%s", (double)bounds->max / scale, unit);
+  if (bounds->has_min && value < bounds->min)
+    return g_strdup_printf("at least %.12g%s", (double)bounds->min / scale, unit);
+  if (bounds->has_max && value > bounds->max)
+    return g_strdup_printf("at most %.12g%s", (double)bounds->max / scale, unit);
   return NULL;
 }
 
@@ -126,7 +134,8 @@ static void complain(const Workload *workload, Outcome *outcome, const char *for
   else outcome_addf(outcome, "  also: %s", what);
 }
 
-static bool judge_count(const Workload *workload, const Bounds *bounds, gint64 value, const char *what, Outcome *outcome) {
+static bool judge_count(const Workload *workload, const Bounds *bounds, gint64 value, const char *what,
+                        Outcome *outcome) {
   g_autofree char *wish = broken_bounds(bounds, value, false);
   if (wish) complain(workload, outcome, "%s: %" G_GINT64_FORMAT ", expected %s", what, value, wish);
   return !wish;
@@ -141,17 +150,21 @@ static void list_write(const Workload *workload, const Write *write, guint times
   const char *step = timeline_step_at(&workload->cluster->timeline, write->at);
   const char *how = write->outcome == 'A' ? "acknowledged" : write->outcome == 'F' ? "refused" : "unanswered";
   g_autofree char *there = times > 1 ? g_strdup_printf(" is there %u times,", times) : g_strdup("");
-  outcome_addf(outcome, "  id %" G_GUINT64_FORMAT "%s %s by %s %.3f s after the workload began, in step %s", write->id, there, how, node->name,
-               seconds(write->at - workload->began), step);
+  outcome_addf(outcome, "  id %" G_GUINT64_FORMAT "%s %s by %s %.3f s after the workload began, in step %s", write->id,
+               there, how, node->name, seconds(write->at - workload->began), step);
 }
 
-static bool is_bad(const Write *write, guint times, bool lost) { return lost ? write->outcome == 'A' && times == 0 : times > 1; }
+static bool is_bad(const Write *write, guint times, bool lost) {
+  return lost ? write->outcome == 'A' && times == 0 : times > 1;
+}
 
 /* Lost ones, or repeated ones: counted, judged, listed. */
-static void judge_back(const Workload *workload, const Bounds *bounds, const ReadBack *back, guint n_writes, bool lost, Outcome *outcome) {
+static void judge_back(const Workload *workload, const Bounds *bounds, const ReadBack *back, guint n_writes, bool lost,
+                       Outcome *outcome) {
   static const Bounds none = {.given = true, .has_exactly = true};
   guint n = 0, listed = 0;
-  g_autofree char *what = g_strdup_printf("%s, as read on %s", lost ? "lost acknowledged writes" : "duplicated writes", back->server);
+  g_autofree char *what =
+      g_strdup_printf("%s, as read on %s", lost ? "lost acknowledged writes" : "duplicated writes", back->server);
   for (guint i = 0; i < n_writes; i++) {
     const Write *write = &g_array_index(workload->writes, Write, i);
     n += is_bad(write, times_there(back, write->id), lost);
@@ -176,13 +189,16 @@ static void judge_numbers(const Workload *workload, const WorkloadExpectation *e
   judge_count(workload, &expect->throughput, throughput(workload), "acknowledged writes a second", outcome);
   gint64 gap = longest_gap(workload);
   g_autofree char *wish = broken_bounds(&expect->unavailable, gap, true);
-  if (wish) complain(workload, outcome, "the longest time without an acknowledged write: %.3f s, expected %s", seconds(gap), wish);
+  if (wish)
+    complain(workload, outcome, "the longest time without an acknowledged write: %.3f s, expected %s", seconds(gap),
+             wish);
   g_autofree Histogram *histogram = latencies(workload);
   g_autofree char *slow = histogram_judge(histogram, &expect->latency);
   if (slow) complain(workload, outcome, "latency: %s", slow);
 }
 
-bool workload_judge(Workload *workload, const WorkloadExpectation *expect, guint n_writes, GPtrArray *back, bool final, Outcome *outcome) {
+bool workload_judge(Workload *workload, const WorkloadExpectation *expect, guint n_writes, GPtrArray *back, bool final,
+                    Outcome *outcome) {
   for (guint i = 0; i < back->len; i++) {
     judge_back(workload, &expect->lost, g_ptr_array_index(back, i), n_writes, true, outcome);
     judge_back(workload, &expect->duplicated, g_ptr_array_index(back, i), n_writes, false, outcome);

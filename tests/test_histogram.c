@@ -9,7 +9,8 @@ static int compare(const void *a, const void *b) {
 }
 
 static void assert_close(gint64 got, gint64 exact) {
-  if (fabs((double)(got - exact)) > 0.01 * (double)exact) g_error("%" G_GINT64_FORMAT " is not within 1 %% of %" G_GINT64_FORMAT, got, exact);
+  if (fabs((double)(got - exact)) > 0.01 * (double)exact)
+    g_error("%" G_GINT64_FORMAT " is not within 1 %% of %" G_GINT64_FORMAT, got, exact);
 }
 
 /* From a microsecond to some hours, as many short as long ones. */
@@ -72,13 +73,16 @@ static void test_words(void) {
   g_assert_cmpstr(longer, ==, "p50 0.051 ms, p99 12.3 ms, p99.9 1233 ms, max 1235 ms");
   *histogram = (Histogram){0};
   for (guint i = 1; i <= 100; i++) histogram_add(histogram, i);
-  const LatencyExpectation holds = {.given = true, .p50 = {true, 50}, .p90 = {true, 90}, .p99 = {true, 99}, .p999 = {true, 100}, .max = {true, 100}};
+  const LatencyExpectation holds = {
+      .given = true, .p50 = {true, 50}, .p90 = {true, 90}, .p99 = {true, 99}, .p999 = {true, 100}, .max = {true, 100}};
   g_assert_null(histogram_judge(histogram, &holds));
-  const LatencyExpectation fails = {.given = true, .p50 = {true, 49}, .p90 = {true, 89}, .p99 = {true, 98}, .p999 = {true, 99}, .max = {true, 99}};
+  const LatencyExpectation fails = {
+      .given = true, .p50 = {true, 49}, .p90 = {true, 89}, .p99 = {true, 98}, .p999 = {true, 99}, .max = {true, 99}};
   g_autofree char *judged = histogram_judge(histogram, &fails);
-  g_assert_cmpstr(judged, ==, "p50 is 0.050 ms, and was to be 0.049 ms at most, p90 is 0.090 ms, and was to be 0.089 ms at most, "
-                              "p99 is 0.099 ms, and was to be 0.098 ms at most, p99.9 is 0.100 ms, and was to be 0.099 ms at most, "
-                              "max is 0.100 ms, and was to be 0.099 ms at most");
+  g_assert_cmpstr(judged, ==,
+                  "p50 is 0.050 ms, and was to be 0.049 ms at most, p90 is 0.090 ms, and was to be 0.089 ms at most, "
+                  "p99 is 0.099 ms, and was to be 0.098 ms at most, p99.9 is 0.100 ms, and was to be 0.099 ms at most, "
+                  "max is 0.100 ms, and was to be 0.099 ms at most");
 }
 
 int main(int argc, char **argv) {

@@ -6,8 +6,7 @@
 /* ---- Expectations ------------------------------------------------------------------------------------------------ */
 
 static void check_bounds(Check *c, const Bounds *bounds, const char *what) {
-  if (!bounds->given)
-    return;
+  if (!bounds->given) return;
   if (!bounds->has_exactly && !bounds->has_min && !bounds->has_max)
     complain(c->l, bounds->at, NULL, "'%s' says nothing: it needs a number, 'min' or 'max'", what);
   else if (bounds->has_exactly && (bounds->has_min || bounds->has_max))
@@ -47,13 +46,10 @@ static void check_expectation(Check *c, const WorkloadStep *workload, const Work
 static bool text_has_id(const Text *text) {
   for (guint i = 0; i < text->n_parts; i++) {
     const TextPart *part = &text->parts[i];
-    if (!part->is_call)
-      continue;
-    if (part->call == CALL_VAR && part->args[0].n_parts == 0 && strcmp(part->args[0].raw, "id") == 0)
-      return true;
+    if (!part->is_call) continue;
+    if (part->call == CALL_VAR && part->args[0].n_parts == 0 && strcmp(part->args[0].raw, "id") == 0) return true;
     for (guint k = 0; k < part->n_args; k++)
-      if (text_has_id(&part->args[k]))
-        return true;
+      if (text_has_id(&part->args[k])) return true;
   }
   return false;
 }
@@ -63,24 +59,23 @@ void check_workload(Check *c, const Step *step) {
   check_target(c, &workload->on);
   if (step->within >= 0 || step->stays >= 0)
     complain(c->l, step->at, NULL, "a workload is begun once: 'within' and 'stays' belong to 'check_workload'");
-  if (workload->name.s == NULL || workload->write.raw == NULL)
-    return;
+  if (workload->name.s == NULL || workload->write.raw == NULL) return;
   if (!text_has_id(&workload->write))
     complain(c->l, workload->write.at, NULL, "'write' needs {{var \"id\"}}: by it one write is told from another");
   if (workload->read.raw != NULL && text_has_id(&workload->read))
-    complain(c->l, workload->read.at, NULL, "'read' gives all ids that are there, and has no {{var \"id\"}} of its own");
+    complain(c->l, workload->read.at, NULL,
+             "'read' gives all ids that are there, and has no {{var \"id\"}} of its own");
   if (g_hash_table_contains(c->workloads, workload->name.s))
-    complain(c->l, workload->name.at, NULL, "another workload is called '%s' too, and nothing has stopped it", workload->name.s);
+    complain(c->l, workload->name.at, NULL, "another workload is called '%s' too, and nothing has stopped it",
+             workload->name.s);
   g_hash_table_insert(c->workloads, (gpointer)(guintptr)workload->name.s, (gpointer)(guintptr)workload);
 }
 
 void check_look(Check *c, const Step *step) {
   const WorkloadLook *look = &step->look;
   const WorkloadStep *workload = look->name.s == NULL ? NULL : g_hash_table_lookup(c->workloads, look->name.s);
-  if (look->has_on)
-    check_target(c, &look->on);
-  if (look->name.s == NULL)
-    return;
+  if (look->has_on) check_target(c, &look->on);
+  if (look->name.s == NULL) return;
   if (workload == NULL) {
     g_autoptr(GPtrArray) names = keys_of(c->workloads);
     g_autofree char *hint = did_you_mean(look->name.s, (const char *const *)names->pdata, names->len);
@@ -90,8 +85,7 @@ void check_look(Check *c, const Step *step) {
   check_expectation(c, workload, &look->expect);
   if (look->has_on && workload->read.raw == NULL)
     complain(c->l, look->on.at, NULL, "'on' says nothing here: the workload '%s' has no 'read'", workload->name.s);
-  if (step->verb == VERB_STOP_WORKLOAD)
-    g_hash_table_remove(c->workloads, look->name.s);
+  if (step->verb == VERB_STOP_WORKLOAD) g_hash_table_remove(c->workloads, look->name.s);
   else if (look->progress == 0 && !look->expect.given)
     complain(c->l, step->at, NULL, "'check_workload' needs 'progress' or 'expect'");
 }
@@ -103,28 +97,27 @@ void check_invariant(Check *c, const Step *step) {
   guint asserts = (invariant->value != NULL) + invariant->monotonic + invariant->count.given;
   check_target(c, &invariant->on);
   if (step->within >= 0 || step->stays >= 0)
-    complain(c->l, step->at, NULL, "an invariant is begun once, and always stays: 'within' and 'stays' say nothing here");
+    complain(c->l, step->at, NULL,
+             "an invariant is begun once, and always stays: 'within' and 'stays' say nothing here");
   if ((invariant->query.raw != NULL) == invariant->role)
     complain(c->l, step->at, NULL, "an invariant needs either 'query' or 'role: true'");
   if (invariant->role) {
     const Target by_role = {.at = step->at, .role = "primary"};
     check_target(c, &by_role);
   }
-  if (asserts != 1)
-    complain(c->l, step->at, NULL, "an invariant needs one of 'value', 'monotonic: true' and 'count'");
+  if (asserts != 1) complain(c->l, step->at, NULL, "an invariant needs one of 'value', 'monotonic: true' and 'count'");
   if (invariant->count.given && !invariant->count.has_max)
     complain(c->l, invariant->count.at, NULL, "'count' needs 'max': on how many servers at most");
-  if (invariant->name.s == NULL)
-    return;
+  if (invariant->name.s == NULL) return;
   if (!g_hash_table_add(c->invariants, (gpointer)(guintptr)invariant->name.s))
-    complain(c->l, invariant->name.at, NULL, "another invariant is called '%s' too, and nothing has ended it", invariant->name.s);
+    complain(c->l, invariant->name.at, NULL, "another invariant is called '%s' too, and nothing has ended it",
+             invariant->name.s);
 }
 
 void check_end_invariant(Check *c, const Step *step) {
   for (guint i = 0; i < step->end_invariant.names.n; i++) {
     Name name = step->end_invariant.names.v[i];
-    if (g_hash_table_remove(c->invariants, name.s))
-      continue;
+    if (g_hash_table_remove(c->invariants, name.s)) continue;
     g_autoptr(GPtrArray) names = keys_of(c->invariants);
     g_autofree char *hint = did_you_mean(name.s, (const char *const *)names->pdata, names->len);
     complain(c->l, name.at, hint, "no invariant called '%s' is looked at here", name.s);
