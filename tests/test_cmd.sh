@@ -189,7 +189,7 @@ tests:
 YAML
 ran plan sql.yaml
 # what the profile says of itself is not this test's
-sed -i -E '/^    setting   (fsync = .rem|work_mem)/!{/^    setting|initdb/d}' out
+sed -i -E '/^    setting   (fsync = .rem|work_mem)/!{/^    setting|initdb|upstream/d}' out
 says 'plan: servers, files, steps within steps, expectations' 0 "$(cat <<'PLAN'
 sql.yaml:2: rows
   runs alone on the machine
