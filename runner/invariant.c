@@ -29,6 +29,7 @@ struct Invariant {
   gint64 began;
   GPtrArray *views;
   guint64 violations;
+  bool seen;                   /* count: somebody gave the value */
   char *first, *first_detail; /* what the first was */
   gint64 first_at;
 };
@@ -91,6 +92,7 @@ static void note_match(View *view, bool matches, gint64 asked, gint64 answered) 
   if (matches && !view->matches) view->since = answered;
   view->matches = matches;
   view->until = asked;
+  view->invariant->seen |= matches;
   if (matches) judge_count(view);
 }
 
@@ -233,6 +235,11 @@ static void add_first(const Invariant *invariant, Outcome *outcome) {
                timeline_step_at(&invariant->cluster->timeline, invariant->first_at), invariant->violations);
 }
 
+/* A value that nobody ever gives may be misspelt: counting it says nothing, unless it is never to be seen. */
+static bool counts_nothing(const Invariant *invariant) {
+  return invariant->step->count.given && invariant->step->count.max > 0 && !invariant->seen;
+}
+
 static void judge(const Invariant *invariant, Outcome *outcome) {
   const View *never = NULL;
   for (guint i = 0; i < invariant->views->len; i++) {
@@ -245,6 +252,9 @@ static void judge(const Invariant *invariant, Outcome *outcome) {
     add_first(invariant, outcome);
   } else if (never) {
     outcome_fail(outcome, "invariant '%s' was never sampled on %s", name, never->node->name);
+  } else if (counts_nothing(invariant)) {
+    g_autofree char *value = cell_text(invariant->step->count.value, &(CompareOptions){.render = render});
+    outcome_fail(outcome, "invariant '%s' counts %s, which no server ever answered", name, value);
   } else {
     return;
   }
