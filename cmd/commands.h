@@ -21,6 +21,7 @@ int cmd_list(const Options *options);
 int cmd_plan(const Options *options);
 int cmd_report(const Options *options);
 int cmd_cleanup(const Options *options);
+int cmd_schema(const Options *options);
 int cmd_help(const Options *options);
 
 /* "runner: ..." on stderr; gives the status back. */

@@ -15,6 +15,7 @@ static const Subcommand commands[] = {
     {"report", CMD_REPORT, "EVENTS...", 1, G_MAXUINT,
      "Make reports of recorded runs (--report jsonl=FILE), several merged into one.", cmd_report},
     {"cleanup", CMD_CLEANUP, "", 0, 0, "End what runs that were killed have left behind.", cmd_cleanup},
+    {"schema", CMD_SCHEMA, "", 0, 0, "Print a JSON Schema of definitions, for editors.", cmd_schema},
     {"help", CMD_HELP, "[COMMAND]", 0, 1, "Explain a command; print the manual page or a shell's completion.",
      cmd_help},
 };

@@ -13,7 +13,7 @@ typedef struct Options Options;
 
 typedef enum CommandBit {
   CMD_RUN = 1 << 0, CMD_CHECK = 1 << 1, CMD_LIST = 1 << 2, CMD_PLAN = 1 << 3, CMD_REPORT = 1 << 4, CMD_CLEANUP = 1 << 5,
-  CMD_HELP = 1 << 6,
+  CMD_HELP = 1 << 6, CMD_SCHEMA = 1 << 7,
   CMD_ALL = (1 << 7) - 1,
 } CommandBit;
 

@@ -27,7 +27,9 @@ char *beneath_path(int fd) {
   return g_file_read_link(name, NULL);
 }
 
-static bool refuse(const char *relative, GError **error) { return fail(error, "'%s' leads out of its directory", relative); }
+static bool refuse(const char *relative, GError **error) {
+  return fail(error, "'%s' leads out of its directory", relative);
+}
 
 /* What nobody may look at is not absent. */
 static bool is_there(const char *root, const char *relative, bool *there, GError **error) {
@@ -37,12 +39,16 @@ static bool is_there(const char *root, const char *relative, bool *there, GError
   return errno == EXDEV ? refuse(relative, error) : fail_errno(error, "look at '%s'", relative);
 }
 
-static int by_name(gconstpointer a, gconstpointer b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
+static int by_name(gconstpointer a, gconstpointer b) {
+  return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
 
 /* The names in root/at that match go behind `at`, one path each. */
 static bool add_names(const char *root, const char *at, const char *pattern, GPtrArray *out, GError **error) {
   int fd = beneath_open(root, at, O_RDONLY | O_DIRECTORY);
-  if (fd < 0) return errno == ENOENT || errno == ENOTDIR || (errno == EXDEV ? refuse(at, error) : fail_errno(error, "read directory '%s'", at));
+  if (fd < 0)
+    return errno == ENOENT || errno == ENOTDIR ||
+           (errno == EXDEV ? refuse(at, error) : fail_errno(error, "read directory '%s'", at));
   DIR *dir = fdopendir(fd);
   if (!dir) return close(fd), fail_errno(error, "read directory '%s'", at);
   for (struct dirent *entry = readdir(dir); entry; entry = readdir(dir)) {
@@ -70,7 +76,9 @@ GPtrArray *beneath_glob(const char *root, const char *relative, GError **error) 
     g_autoptr(GPtrArray) next = g_ptr_array_new_with_free_func(g_free);
     for (guint k = 0; *legs[i] && k < found->len; k++) {
       const char *at = found->pdata[k];
-      if (!(beneath_is_glob(legs[i]) ? add_names(root, at, legs[i], next, error) : add_one(root, at, legs[i], next, error))) return NULL;
+      if (!(beneath_is_glob(legs[i]) ? add_names(root, at, legs[i], next, error)
+                                     : add_one(root, at, legs[i], next, error)))
+        return NULL;
     }
     if (!*legs[i]) continue;
     g_ptr_array_unref(found);

@@ -31,7 +31,8 @@ static bool add_header(Asked *asked, const Pair *pair, Scope *scope, GError **er
   g_autofree char *value = scope_render(scope, &pair->value, NULL, error);
   if (!value) return false;
   /* libcurl's way to say that there is nothing behind the name */
-  g_ptr_array_add(asked->headers, *value ? g_strdup_printf("%s: %s", pair->key, value) : g_strdup_printf("%s;", pair->key));
+  g_ptr_array_add(asked->headers,
+                  *value ? g_strdup_printf("%s: %s", pair->key, value) : g_strdup_printf("%s;", pair->key));
   return true;
 }
 
@@ -49,7 +50,9 @@ static bool render(Asked *asked, const HttpStep *http, Scope *scope, GError **er
   return true;
 }
 
-static const char *method_of(const Asked *asked) { return asked->method ? asked->method : asked->body ? "POST" : "GET"; }
+static const char *method_of(const Asked *asked) {
+  return asked->method ? asked->method : asked->body ? "POST" : "GET";
+}
 
 static void show(const Asked *asked, const HttpAnswer *answer, Outcome *outcome) {
   g_autoptr(GString) body = g_string_new(NULL);
@@ -63,7 +66,8 @@ static bool check_status(const HttpStep *http, const HttpAnswer *answer, Outcome
     bool good = answer->status >= 200 && answer->status <= 299;
     return good || outcome_fail(outcome, "its status is %ld, none of 200 to 299", answer->status);
   }
-  return answer->status == http->status || outcome_fail(outcome, "its status is %ld, not %d", answer->status, http->status);
+  return answer->status == http->status ||
+         outcome_fail(outcome, "its status is %ld, not %d", answer->status, http->status);
 }
 
 static bool check_matches(Context *context, const HttpStep *http, const HttpAnswer *answer, Outcome *outcome) {
@@ -83,7 +87,9 @@ static bool check_matches(Context *context, const HttpStep *http, const HttpAnsw
   return true;
 }
 
-static char *render_for_compare(const Text *text, gsize *len, gpointer data, GError **error) { return scope_render(data, text, len, error); }
+static char *render_for_compare(const Text *text, gsize *len, gpointer data, GError **error) {
+  return scope_render(data, text, len, error);
+}
 
 static bool check_part(Context *context, const JsonCell *wanted, const JsonPart *root, Outcome *outcome) {
   const CompareOptions options = {.render = render_for_compare, .data = &context->scope, .flavour = PATTERN_BLOCK};
@@ -101,7 +107,9 @@ static bool check_part(Context *context, const JsonCell *wanted, const JsonPart 
   g_autofree char *wish = cell_text(&wanted->cell, &options), *got = text ? visible_line(text) : NULL;
   if (error) outcome_take_error(outcome, error);
   else if (why) outcome_error(outcome, "whether '%s' is %s could not be decided: %s", wanted->path, wish, why);
-  else outcome_fail(outcome, "'%s' of its answer is %s%s%s, not %s", wanted->path, got ? "'" : "", got ? got : "null", got ? "'" : "", wish);
+  else
+    outcome_fail(outcome, "'%s' of its answer is %s%s%s, not %s", wanted->path, got ? "'" : "", got ? got : "null",
+                 got ? "'" : "", wish);
   outcome->at = wanted->cell.at;
   return false;
 }
@@ -125,7 +133,10 @@ void step_http(Context *context, const Step *step, Outcome *outcome) {
     outcome_take_error(outcome, error);
     return;
   }
-  const HttpRequest request = {.url = asked.url, .method = asked.method, .body = asked.body, .body_len = asked.body_len,
+  const HttpRequest request = {.url = asked.url,
+                               .method = asked.method,
+                               .body = asked.body,
+                               .body_len = asked.body_len,
                                .headers = (const char *const *)asked.headers->pdata};
   WaitResult result = http_ask(&request, context->limit, &answer);
   if (!wait_outcome(context, result, outcome, "no answer in time to %s %s", method_of(&asked), asked.url)) return;
@@ -133,6 +144,8 @@ void step_http(Context *context, const Step *step, Outcome *outcome) {
     outcome_fail(outcome, "no answer to %s %s: %s", method_of(&asked), asked.url, answer.problem);
     return;
   }
-  if (check_status(http, &answer, outcome) && check_matches(context, http, &answer, outcome) && check_json(context, http, &answer, outcome)) return;
+  if (check_status(http, &answer, outcome) && check_matches(context, http, &answer, outcome) &&
+      check_json(context, http, &answer, outcome))
+    return;
   show(&asked, &answer, outcome);
 }

@@ -26,6 +26,7 @@ ss                                    iproute2
 openssl                               openssl
 /usr/bin/python3                      python3
 py:yaml                               python3-yaml
+py:jsonschema                         python3-jsonschema
 END
 }
 

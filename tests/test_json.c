@@ -3,8 +3,9 @@
 
 #include <string.h>
 
-static const char TEXT[] = "{\"s\":\"a\\nb\",\"n\":7,\"d\":0.1,\"e\":1e300,\"t\":true,\"f\":false,\"z\":null,\"l\":[1,[2,3],{\"x\":\"y\"}],"
-                           "\"a.b\":{\"c\":\"dots\"},\"big\":9007199254740993}";
+static const char TEXT[] =
+    "{\"s\":\"a\\nb\",\"n\":7,\"d\":0.1,\"e\":1e300,\"t\":true,\"f\":false,\"z\":null,\"l\":[1,[2,3],{\"x\":\"y\"}],"
+    "\"a.b\":{\"c\":\"dots\"},\"big\":9007199254740993}";
 
 static char *text_at(const char *path) {
   g_autoptr(JsonDocument) document = json_document_new(TEXT, strlen(TEXT), NULL);
@@ -14,11 +15,29 @@ static char *text_at(const char *path) {
 }
 
 static void parts_are_found_by_path(void) {
-  static const struct { const char *path, *text; } CASES[] = {
-      {"s", "a\nb"}, {"$.s", "a\nb"}, {"n", "7"}, {"d", "0.1"}, {"e", "1e+300"}, {"t", "true"}, {"f", "false"},
-      {"z", NULL}, {"l[0]", "1"}, {"l[1][1]", "3"}, {"l[1]", "[2,3]"}, {"l[2].x", "y"}, {"$['l'][2]['x']", "y"},
-      {"['a.b'].c", "dots"}, {"big", "9007199254740993"}, {"l[3]", "(absent)"}, {"l.x", "(absent)"}, {"s.x", "(absent)"},
-      {"s[0]", "(absent)"}, {"nobody", "(absent)"}, {"z.x", "(absent)"}};
+  static const struct {
+    const char *path, *text;
+  } CASES[] = {{"s", "a\nb"},
+               {"$.s", "a\nb"},
+               {"n", "7"},
+               {"d", "0.1"},
+               {"e", "1e+300"},
+               {"t", "true"},
+               {"f", "false"},
+               {"z", NULL},
+               {"l[0]", "1"},
+               {"l[1][1]", "3"},
+               {"l[1]", "[2,3]"},
+               {"l[2].x", "y"},
+               {"$['l'][2]['x']", "y"},
+               {"['a.b'].c", "dots"},
+               {"big", "9007199254740993"},
+               {"l[3]", "(absent)"},
+               {"l.x", "(absent)"},
+               {"s.x", "(absent)"},
+               {"s[0]", "(absent)"},
+               {"nobody", "(absent)"},
+               {"z.x", "(absent)"}};
   for (guint i = 0; i < G_N_ELEMENTS(CASES); i++) {
     g_assert_true(json_path_valid(CASES[i].path));
     g_autofree char *text = text_at(CASES[i].path);
@@ -27,9 +46,9 @@ static void parts_are_found_by_path(void) {
 }
 
 static void paths_are_checked(void) {
-  static const char *const BAD[] = {"", ".", "a.", "a..b", "$a", "a[", "a[]", "a[x]", "a[-1]", "a['x]", "a['x'", "a]", "[1234567890]"};
-  for (guint i = 0; i < G_N_ELEMENTS(BAD); i++)
-    g_assert_false(json_path_valid(BAD[i]));
+  static const char *const BAD[] = {"",     ".",     "a.",    "a..b",  "$a", "a[",          "a[]",
+                                    "a[x]", "a[-1]", "a['x]", "a['x'", "a]", "[1234567890]"};
+  for (guint i = 0; i < G_N_ELEMENTS(BAD); i++) g_assert_false(json_path_valid(BAD[i]));
 }
 
 /* Whoever wrote it may have put anything anywhere. */

@@ -3,13 +3,14 @@
 
 #include <string.h>
 
-static bool begins_web(const char *url) { return g_str_has_prefix(url, "http://") || g_str_has_prefix(url, "https://"); }
+static bool begins_web(const char *url) {
+  return g_str_has_prefix(url, "http://") || g_str_has_prefix(url, "https://");
+}
 
 /* A method goes into the request's first line as it is. */
 static bool is_token(const char *text) {
   for (const char *p = text; *p != '\0'; p++)
-    if (!g_ascii_isalpha(*p) && *p != '-')
-      return false;
+    if (!g_ascii_isalpha(*p) && *p != '-') return false;
   return *text != '\0';
 }
 
@@ -33,7 +34,8 @@ void check_file(Check *c, const Step *step) {
                 file->has_truncate;
   use_server(c, file->server);
   if (deeds > 1 || (file->has_mode && !beside_mode(deed)))
-    complain(c->l, step->at, NULL, "'file' does one thing at a time; only 'mode' may stand beside 'write' and 'append'");
+    complain(c->l, step->at, NULL,
+             "'file' does one thing at a time; only 'mode' may stand beside 'write' and 'append'");
   if (deed != FILE_LOOK && (file->exists || file->absent || content))
     complain(c->l, step->at, "look with a step of its own", "'file' either looks or changes something");
   if (deed == FILE_LOOK && !file->exists && !file->absent && !content)
@@ -43,5 +45,6 @@ void check_file(Check *c, const Step *step) {
   if (deed == FILE_APPEND && c->repeats)
     complain(c->l, step->at, NULL, "this append would be repeated, and adds its text each time");
   if (path->raw != NULL && path->n_parts == 0 && *path->raw == '/')
-    complain(c->l, path->at, NULL, "'%s' is an absolute path: it must be relative to the server's directory", path->raw);
+    complain(c->l, path->at, NULL, "'%s' is an absolute path: it must be relative to the server's directory",
+             path->raw);
 }

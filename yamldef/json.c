@@ -5,23 +5,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct JsonDocument { JsonParser *parser; };
+struct JsonDocument {
+  JsonParser *parser;
+};
 
 static JsonNode *node_of(const JsonPart *part) { return (JsonNode *)(gpointer)(guintptr)part; }
 static const JsonPart *part_of(JsonNode *node) { return (const JsonPart *)(gpointer)node; }
 
 JsonDocument *json_document_new(const char *text, gsize len, GError **error) {
   g_autoptr(JsonParser) parser = json_parser_new();
-  if (!json_parser_load_from_data(parser, text, (gssize)len, error))
-    return NULL;
+  if (!json_parser_load_from_data(parser, text, (gssize)len, error)) return NULL;
   JsonDocument *document = g_new0(JsonDocument, 1);
   document->parser = g_steal_pointer(&parser);
   return document;
 }
 
 void json_document_free(JsonDocument *document) {
-  if (document == NULL)
-    return;
+  if (document == NULL) return;
   g_object_unref(document->parser);
   g_free(document);
 }
@@ -66,19 +66,15 @@ static char *number_text(double value) {
   char text[G_ASCII_DTOSTR_BUF_SIZE] = "";
   for (guint i = 0; i < G_N_ELEMENTS(FORMATS); i++) {
     g_ascii_formatd(text, sizeof text, FORMATS[i], value);
-    if (g_ascii_strtod(text, NULL) == value)
-      break;
+    if (g_ascii_strtod(text, NULL) == value) break;
   }
   return g_strdup(text);
 }
 
 char *json_part_text(const JsonPart *part) {
-  if (part == NULL || JSON_NODE_HOLDS_NULL(node_of(part)))
-    return NULL;
-  if (json_part_string(part) != NULL)
-    return g_strdup(json_part_string(part));
-  if (is_of(part, G_TYPE_DOUBLE))
-    return number_text(json_node_get_double(node_of(part)));
+  if (part == NULL || JSON_NODE_HOLDS_NULL(node_of(part))) return NULL;
+  if (json_part_string(part) != NULL) return g_strdup(json_part_string(part));
+  if (is_of(part, G_TYPE_DOUBLE)) return number_text(json_node_get_double(node_of(part)));
   return json_to_string(node_of(part), FALSE);
 }
 
@@ -94,15 +90,13 @@ static bool take_bracket(const char **at, Leg *leg) {
   const char *from = *at + 1, *end;
   if (*from == '\'') {
     end = strchr(++from, '\'');
-    if (end == NULL || end[1] != ']')
-      return false;
+    if (end == NULL || end[1] != ']') return false;
     leg->name = g_strndup(from, (gsize)(end - from));
     *at = end + 2;
     return true;
   }
   end = from + strspn(from, "0123456789");
-  if (end == from || end - from > 9 || *end != ']')
-    return false;
+  if (end == from || end - from > 9 || *end != ']') return false;
   leg->item = g_ascii_strtoull(from, NULL, 10);
   *at = end + 1;
   return true;
@@ -111,11 +105,9 @@ static bool take_bracket(const char **at, Leg *leg) {
 /* False when what stands there is no leg. */
 static bool take_leg(const char **at, bool first, Leg *leg) {
   *leg = (Leg){0};
-  if (**at == '[')
-    return take_bracket(at, leg);
+  if (**at == '[') return take_bracket(at, leg);
   const char *from = *at;
-  if (!first && *from++ != '.')
-    return false;
+  if (!first && *from++ != '.') return false;
   const char *end = from + strcspn(from, ".[]");
   leg->name = g_strndup(from, (gsize)(end - from));
   *at = end;

@@ -23,11 +23,11 @@ const JsonPart *json_document_root(const JsonDocument *document);
 
 bool json_part_is_object(const JsonPart *part);
 const JsonPart *json_part_member(const JsonPart *part, const char *key);
-guint json_part_n_items(const JsonPart *part);                 /* of a list; else 0 */
+guint json_part_n_items(const JsonPart *part); /* of a list; else 0 */
 const JsonPart *json_part_item(const JsonPart *part, guint i);
-gint64 json_part_int(const JsonPart *part);                    /* else 0 */
-bool json_part_bool(const JsonPart *part);                     /* else false */
-const char *json_part_string(const JsonPart *part);            /* else NULL */
+gint64 json_part_int(const JsonPart *part);         /* else 0 */
+bool json_part_bool(const JsonPart *part);          /* else false */
+const char *json_part_string(const JsonPart *part); /* else NULL */
 
 /* What a cell is compared with: a string's bytes, a number in the fewest digits that give it back, true or false, a list
  * or object as JSON without blanks; NULL for null. Newly allocated. */

@@ -6,15 +6,13 @@
 
 void read_http_status(Loader *l, const Node *node, const char *what, int *out) {
   guint64 status;
-  if (read_count(l, node, what, 100, 599, &status))
-    *out = (int)status;
+  if (read_count(l, node, what, 100, 599, &status)) *out = (int)status;
 }
 
 void read_json_cells(Loader *l, const Node *node, const char *what, JsonCells *out) {
   node = resolve(l, node);
   g_autofree char *title = g_strdup_printf("'%s'", what);
-  if (!want_map(l, node, title))
-    return;
+  if (!want_map(l, node, title)) return;
   JsonCell *cells = arena_new0(l->arena, JsonCell, node->n);
   for (guint i = 0; i < node->n; i++) {
     const Node *key = node->pairs[i].key;
@@ -28,11 +26,19 @@ void read_json_cells(Loader *l, const Node *node, const char *what, JsonCells *o
 }
 
 void read_bytes_count(Loader *l, const Node *node, const char *what, gint64 *out) {
-  static const struct { const char *unit; gint64 bytes; } UNITS[] = {
-      {"", 1}, {"B", 1}, {"kB", 1000}, {"KiB", 1024}, {"MB", 1000000}, {"MiB", 1024 * 1024}, {"GB", 1000000000}, {"GiB", 1024 * 1024 * 1024}};
+  static const struct {
+    const char *unit;
+    gint64 bytes;
+  } UNITS[] = {{"", 1},
+               {"B", 1},
+               {"kB", 1000},
+               {"KiB", 1024},
+               {"MB", 1000000},
+               {"MiB", 1024 * 1024},
+               {"GB", 1000000000},
+               {"GiB", 1024 * 1024 * 1024}};
   const char *text = read_constant(l, node, what);
-  if (text == NULL)
-    return;
+  if (text == NULL) return;
   gsize n = strspn(text, "0123456789");
   g_autofree char *digits = g_strndup(text, n);
   guint64 value;
@@ -45,15 +51,10 @@ void read_bytes_count(Loader *l, const Node *node, const char *what, gint64 *out
 }
 
 FileDeed file_deed(const FileStep *file) {
-  if (file->write.raw != NULL)
-    return FILE_WRITE;
-  if (file->append.raw != NULL)
-    return FILE_APPEND;
-  if (file->copy_from.raw != NULL)
-    return FILE_COPY;
-  if (file->remove)
-    return FILE_REMOVE;
-  if (file->has_truncate)
-    return FILE_TRUNCATE;
+  if (file->write.raw != NULL) return FILE_WRITE;
+  if (file->append.raw != NULL) return FILE_APPEND;
+  if (file->copy_from.raw != NULL) return FILE_COPY;
+  if (file->remove) return FILE_REMOVE;
+  if (file->has_truncate) return FILE_TRUNCATE;
   return file->has_mode ? FILE_MODE : FILE_LOOK;
 }
