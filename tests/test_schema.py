@@ -22,7 +22,7 @@ RUNNER = os.path.abspath(os.path.join(os.environ.get('BUILD', 'build'), 'runner'
 # twice.  Whatever else is in tests/broken must be refused.
 BEYOND = set('''
 bomb_calls bomb_text bomb_vars capture_of_constant deep_calls dolt_params dolt_queries dolt_sources engine_position
-engine_recipe engine_signals include_cycle include_missing include_tests include_twice_engine load_invariant procedure server_engine
+engine_recipe engine_recipe_looks engine_signals include_cycle include_missing include_tests include_twice_engine load_invariant procedure server_engine
 server_envs server_names server_no_engine server_patterns server_prepare server_replica_cycle server_replica_of
 server_same_name server_settings server_template server_testgendir step_background step_call_misspelt
 step_capture_many step_clone step_close_twice step_connect_error step_empty_sql step_equal step_error_and_result
