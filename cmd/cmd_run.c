@@ -39,7 +39,8 @@ static int check_sets(const Options *options, const Plan *plan) {
       return tell(STATUS_USAGE, "--set '%s': ENGINE.KEY=VALUE is wanted", *set);
     g_autofree char *engine = g_strndup(*set, (gsize)(dot - *set));
     if (!takes_settings(plan, engine))
-      return tell(STATUS_USAGE, "--set '%s': no selected test has a server of an engine '%s' that takes settings", *set, engine);
+      return tell(STATUS_USAGE, "--set '%s': no selected test has a server of an engine '%s' that takes settings", *set,
+                  engine);
   }
   return STATUS_PASSED;
 }
@@ -54,11 +55,14 @@ static int check_user(const Options *options) {
 /* NULL after it was said what is wrong. */
 static DebugOptions *debug_of(const Options *options, const Plan *plan) {
   g_autoptr(GError) error = NULL;
-  g_autoptr(DebugOptions) debug =
-      debug_options_new(options_list(options->debugs), options_list(options->attaches), options_list(options->wraps), &error);
+  g_autoptr(DebugOptions) debug = debug_options_new(options_list(options->debugs), options_list(options->attaches),
+                                                    options_list(options->wraps), &error);
   if (!debug) return tell(STATUS_USAGE, "%s", error->message), NULL;
   const char *unknown = debug_options_unknown(debug, plan);
-  if (unknown) return tell(STATUS_USAGE, "'%s' cannot be debugged or wrapped: no selected test starts a server of this name", unknown), NULL;
+  if (unknown)
+    return tell(STATUS_USAGE, "'%s' cannot be debugged or wrapped: no selected test starts a server of this name",
+                unknown),
+           NULL;
   return g_steal_pointer(&debug);
 }
 

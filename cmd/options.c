@@ -50,7 +50,8 @@ static const Option options_known[] = {
     {"seed", 0, OPTION_NUMBER, "N", NULL, CMD_RUN, FIELD(seed), 0, G_MAXINT64,
      "The beginning of what is random in a run, to have the same again."},
     {"debug", 0, OPTION_LIST, "SERVER[:PORT]|all", NULL, CMD_RUN, FIELD(debugs), 0, 0,
-     "Start this server under its debugger (dlv, gdbserver, ...), which waits for a client; no limit counts. May be repeated."},
+     "Start this server under its debugger (dlv, gdbserver, ...), which waits for a client; no limit counts. May be "
+     "repeated."},
     {"debug-attach", 0, OPTION_LIST, "SERVER[:PORT]|all", NULL, CMD_RUN, FIELD(attaches), 0, 0,
      "Let a debugger's client attach to this server at any time; it runs until then. May be repeated."},
     {"wrap", 0, OPTION_LIST, "SERVER=COMMAND", NULL, CMD_RUN, FIELD(wraps), 0, 0,

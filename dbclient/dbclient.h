@@ -79,7 +79,7 @@ typedef struct DbOutcome {
   DbStatus status;
   int code;                /* MySQL's number; 0 for PostgreSQL */
   char *sqlstate;          /* five letters, or NULL */
-  char *text;              /* as error_match sees it: "Error 1105 (HY000): message"; PostgreSQL: "ERROR (22012): message"
+  char *text; /* as error_match sees it: "Error 1105 (HY000): message"; PostgreSQL: "ERROR (22012): message"
                               with "\nDETAIL: ..." and "\nHINT: ..." lines; a library's own: "Error 2013 (HY000): ..."
                               or "ERROR (08006): ..." */
   bool lost;               /* the connection is gone */

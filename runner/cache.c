@@ -90,13 +90,18 @@ static bool make_template(Node *node, const char *dir, Deadline limit, Outcome *
   for (guint i = 0; i < node->engine->create.n; i++) {
     const Command *command = &node->engine->create.v[i];
     g_auto(GStrv) argv = scope_render_all(&scope, &command->argv, &error);
-    g_auto(GStrv) extra = argv && i == 0 ? scope_render_all(&scope, &node->server->create_args, &error) : g_new0(char *, 1);
+    g_auto(GStrv) extra =
+        argv && i == 0 ? scope_render_all(&scope, &node->server->create_args, &error) : g_new0(char *, 1);
     if (!argv || !extra) return outcome_take_error(outcome, error);
     g_autoptr(GPtrArray) all = g_ptr_array_new();
     for (char **arg = argv; *arg; arg++) g_ptr_array_add(all, *arg);
     for (char **arg = extra; *arg; arg++) g_ptr_array_add(all, *arg);
     g_ptr_array_add(all, NULL);
-    CommandWords words = {.argv = (char **)all->pdata, .cwd = dir, .env = env, .input = *input ? input : NULL, .input_len = strlen(input)};
+    CommandWords words = {.argv = (char **)all->pdata,
+                          .cwd = dir,
+                          .env = env,
+                          .input = *input ? input : NULL,
+                          .input_len = strlen(input)};
     g_autofree char *what = g_strdup_printf("create server '%s'", node->name);
     if (!command_must(&scope, node, &words, what, limit, outcome)) return false;
   }
@@ -112,7 +117,8 @@ static int lock_key(const char *base, const char *key, Deadline limit, Outcome *
     return -1;
   }
   for (gint64 pause = 1000; flock(fd, LOCK_EX | LOCK_NB) < 0; pause = MIN(pause * 2, 50000)) {
-    WaitResult result = errno == EWOULDBLOCK ? wait_until(deadline_first(limit, deadline_after(pause))) : WAIT_CANCELLED;
+    WaitResult result =
+        errno == EWOULDBLOCK ? wait_until(deadline_first(limit, deadline_after(pause))) : WAIT_CANCELLED;
     if (result == WAIT_TIMEOUT && !deadline_passed(limit)) continue;
     close(fd);
     if (fiber_cancelled()) outcome_cancel(outcome);

@@ -129,8 +129,9 @@ static bool wait_for_upstream(Node *node, Node *upstream, Outcome *outcome) {
  * upstream's first start writes nothing of the test's. */
 static bool clones_unstarted(Node *node, Node *upstream) {
   const Server *from = upstream->server;
-  return node->server->replica_of.s && node->engine->clone_unstarted && upstream->engine == node->engine && from->runs && from->start &&
-         !from->external && !from->clone_by_step && !from->has_error_matches && from->init.n == 0 && from->engine->init.n == 0;
+  return node->server->replica_of.s && node->engine->clone_unstarted && upstream->engine == node->engine &&
+         from->runs && from->start && !from->external && !from->clone_by_step && !from->has_error_matches &&
+         from->init.n == 0 && from->engine->init.n == 0;
 }
 
 static bool wait_until_made(Node *upstream, Outcome *outcome) {
@@ -143,7 +144,9 @@ static bool wait_until_made(Node *upstream, Outcome *outcome) {
 static bool wait_for_clones(Node *node, Outcome *outcome) {
   for (guint i = 0; i < node->cluster->nodes->len; i++) {
     Node *clone = g_ptr_array_index(node->cluster->nodes, i);
-    if (clone->server->external || clone->server->clone_by_step || upstream_of(clone) != node || !clones_unstarted(clone, node)) continue;
+    if (clone->server->external || clone->server->clone_by_step || upstream_of(clone) != node ||
+        !clones_unstarted(clone, node))
+      continue;
     while (!clone->made && !clone->up_done)
       if (wait_cond(&clone->changed, DEADLINE_NONE) == WAIT_CANCELLED) return outcome_cancel(outcome);
   }
@@ -157,12 +160,14 @@ static bool bring_up_node(Node *node, Outcome *outcome) {
   bool early = upstream && clones_unstarted(node, upstream);
   if (early && !wait_until_made(upstream, outcome)) return false;
   if (upstream && !early && !wait_for_upstream(node, upstream, outcome)) return false;
-  if (!node_make(node, server->replica_of.s ? upstream : NULL, NULL, deadline_in(NODE_MAKE_LIMIT), outcome)) return false;
+  if (!node_make(node, server->replica_of.s ? upstream : NULL, NULL, deadline_in(NODE_MAKE_LIMIT), outcome))
+    return false;
   if (!wait_for_clones(node, outcome)) return false;
   if (early && !wait_for_upstream(node, upstream, outcome)) return false;
   if (!server->runs || !server->start || node_running(node)) return true;   /* a clone recipe may have started it */
   if (server->has_error_matches)
-    return node_spawn(node, NULL, outcome) && node_wait_failure(node, &server->error_matches, deadline_in(30 * G_USEC_PER_SEC), outcome);
+    return node_spawn(node, NULL, outcome) &&
+           node_wait_failure(node, &server->error_matches, deadline_in(30 * G_USEC_PER_SEC), outcome);
   if (server->lazy_ready) return node_spawn(node, NULL, outcome);
   return node_start(node, NULL, deadline_in(node_ready_within(node)), outcome);
 }
@@ -202,7 +207,8 @@ bool cluster_start(Cluster *cluster, Outcome *outcome) {
 
 static guint depth_of(Node *node) {
   guint depth = 0;
-  for (Node *up = node; up && up->server->replica_of.s && depth < 64; depth++) up = cluster_node(node->cluster, up->server->replica_of.s);
+  for (Node *up = node; up && up->server->replica_of.s && depth < 64; depth++)
+    up = cluster_node(node->cluster, up->server->replica_of.s);
   return depth;
 }
 
@@ -267,7 +273,8 @@ bool cluster_stop(Cluster *cluster, Outcome *outcome) {
   g_ptr_array_set_size(cluster->invariants, 0);
   g_hash_table_remove_all(cluster->sessions);
   guint deepest = 0;
-  for (guint i = 0; i < cluster->nodes->len; i++) deepest = MAX(deepest, depth_of(g_ptr_array_index(cluster->nodes, i)));
+  for (guint i = 0; i < cluster->nodes->len; i++)
+    deepest = MAX(deepest, depth_of(g_ptr_array_index(cluster->nodes, i)));
   for (guint depth = deepest + 1; depth-- > 0;) good = stop_depth(cluster, depth, outcome) && good;
   end_helpers(cluster);
   links_close(cluster);          /* servers end as if nothing stood between them */
@@ -320,14 +327,16 @@ bool cluster_leaks(Cluster *cluster, Outcome *outcome) {
   Deadline grace = deadline_after(LEAK_GRACE);
   g_autoptr(GString) lines = g_string_new(NULL);
   guint n = tell_leftovers(cluster, lines, 0);
-  for (gint64 pause = 1000; tree_has_children() && !deadline_passed(grace) && !cluster->hurry; pause = MIN(pause * 2, 20000)) {
+  for (gint64 pause = 1000; tree_has_children() && !deadline_passed(grace) && !cluster->hurry;
+       pause = MIN(pause * 2, 20000)) {
     wait_until(deadline_after(pause));
     n = tell_leftovers(cluster, lines, n);
   }
   bool gone = !tree_has_children() || tree_kill(list_leftovers, cluster, deadline_after(5 * G_USEC_PER_SEC));
   ipc_remove_ours();
   if (!gone) outcome_error(outcome, "some of what the servers left behind could not be killed");
-  else if (n > 0) outcome_fail(outcome, "%u process%s outlived the servers and had to be killed", n, n == 1 ? "" : "es");
+  else if (n > 0)
+    outcome_fail(outcome, "%u process%s outlived the servers and had to be killed", n, n == 1 ? "" : "es");
   outcome_add(outcome, n > 0 ? lines->str : NULL);
   return gone && n == 0;
 }
@@ -338,14 +347,22 @@ static bool check_pattern(Node *node, const PatternText *wanted, bool must, Outc
   Scope scope = {.cluster = node->cluster, .roles = {.self = node}};
   GError *error = NULL;
   g_autoptr(Pattern) made = NULL;
-  const Pattern *pattern = scope_pattern(&scope, wanted, node->cluster->test->dolt ? PATTERN_RE2 : PATTERN_LINES, &made, &error);
+  const Pattern *pattern =
+      scope_pattern(&scope, wanted, node->cluster->test->dolt ? PATTERN_RE2 : PATTERN_LINES, &made, &error);
   if (!pattern) return outcome_take_error(outcome, error);
   OutputMatch match = {0};
   const char *why = NULL;
-  PatternResult found = node->output ? output_find(node->output, pattern, 0, node->cluster->test->dolt, true, NULL, &match, &why) : PATTERN_NO;
-  if (found == PATTERN_UNDECIDED) outcome_error(outcome, "pattern /%s/ over the output of server '%s' could not be decided: %s", pattern_text(pattern), node->name, why);
-  else if (must && found == PATTERN_NO) outcome_fail(outcome, "the output of server '%s' has no match of /%s/", node->name, pattern_text(pattern));
-  else if (!must && found == PATTERN_YES) outcome_fail(outcome, "the output of server '%s' matches /%s/, which it must not", node->name, pattern_text(pattern));
+  PatternResult found = node->output
+                            ? output_find(node->output, pattern, 0, node->cluster->test->dolt, true, NULL, &match, &why)
+                            : PATTERN_NO;
+  if (found == PATTERN_UNDECIDED)
+    outcome_error(outcome, "pattern /%s/ over the output of server '%s' could not be decided: %s",
+                  pattern_text(pattern), node->name, why);
+  else if (must && found == PATTERN_NO)
+    outcome_fail(outcome, "the output of server '%s' has no match of /%s/", node->name, pattern_text(pattern));
+  else if (!must && found == PATTERN_YES)
+    outcome_fail(outcome, "the output of server '%s' matches /%s/, which it must not", node->name,
+                 pattern_text(pattern));
   if (outcome->kind == OUTCOME_FAILED) {
     outcome->at = wanted->text.at;
     if (match.text) outcome_addf(outcome, "  %s | %s", node->name, match.text);
@@ -381,7 +398,9 @@ static bool check_fatal(Node *node, const PatternText *fatal, Outcome *outcome) 
     PatternResult found = output_find(node->output, pattern, from, false, true, NULL, &match, &why);
     bool fine = found == PATTERN_NO || (found == PATTERN_YES && allowed(node, &match, &error));
     if (error) outcome_take_error(outcome, error);
-    else if (found == PATTERN_UNDECIDED) outcome_error(outcome, "the scan of the output of server '%s' for /%s/ could not be decided: %s", node->name, fatal->text.raw, why);
+    else if (found == PATTERN_UNDECIDED)
+      outcome_error(outcome, "the scan of the output of server '%s' for /%s/ could not be decided: %s", node->name,
+                    fatal->text.raw, why);
     else if (!fine) {
       outcome_fail(outcome, "server '%s' printed what its engine never should", node->name);
       outcome_addf(outcome, "  %s | %s", node->name, match.text);

@@ -25,7 +25,7 @@ typedef struct Node Node;
 typedef struct ClusterOptions {
   const char *run_id;
   const char *run_dir;           /* the test's directory is made below it */
-  const char *keep_dir;          /* run_dir is in memory: what is kept is copied to a directory below this one; else NULL */
+  const char *keep_dir; /* run_dir is in memory: what is kept is copied to a directory below this one; else NULL */
   const char *cwd;               /* where the run was started */
   const Credentials *user;
   const char *const *sets;       /* --set engine.key=value */

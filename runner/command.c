@@ -45,7 +45,8 @@ static bool set_pairs(char ***env, Scope *scope, const Pairs *pairs, GError **er
 
 char **node_environment(Scope *scope, Node *node, const Texts *extra, GError **error) {
   if (!node) {
-    g_autofree char *marker = g_strdup_printf("%s/%u/", scope->cluster->options->run_id, scope->cluster->planned->number);
+    g_autofree char *marker =
+        g_strdup_printf("%s/%u/", scope->cluster->options->run_id, scope->cluster->planned->number);
     char **plain = environment_new(scope->cluster->dir, marker);
     const char *path = g_getenv("PATH");
     if (path) environment_set(&plain, "PATH", path);
@@ -56,7 +57,8 @@ char **node_environment(Scope *scope, Node *node, const Texts *extra, GError **e
   g_auto(GStrv) env = environment_new(scope->home_as ? scope->home_as : node->home, node->marker);
   g_autofree char *path = program_search_path(node);
   environment_set(&env, "PATH", path);
-  if (!set_pairs(&env, &inner, &node->engine->envs, error) || !set_pairs(&env, &inner, &node->server->envs, error)) return NULL;
+  if (!set_pairs(&env, &inner, &node->engine->envs, error) || !set_pairs(&env, &inner, &node->server->envs, error))
+    return NULL;
   if (extra && !set_texts(&env, &inner, extra, error)) return NULL;
   return g_steal_pointer(&env);
 }
@@ -64,7 +66,8 @@ char **node_environment(Scope *scope, Node *node, const Texts *extra, GError **e
 /* Scripts open /dev/stderr anew, so the file must be theirs. */
 static int given_to_user(Scope *scope, int fd) {
   const Credentials *user = scope->cluster->options->user;
-  if (fd >= 0 && user->drop && fchown(fd, user->uid, user->gid) < 0) g_debug("give a file to user %s: %s", user->name, g_strerror(errno));
+  if (fd >= 0 && user->drop && fchown(fd, user->uid, user->gid) < 0)
+    g_debug("give a file to user %s: %s", user->name, g_strerror(errno));
   return fd;
 }
 
@@ -75,7 +78,9 @@ static int scratch(Scope *scope, GError **error) {
   g_autofree char *path = g_build_filename(scope->cluster->dir, ".scratch-XXXXXX", NULL);
   fd = g_mkstemp_full(path, O_RDWR | O_APPEND | O_CLOEXEC, 0600);
   if (fd >= 0) unlink(path);
-  else g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno), "make a scratch file in '%s': %s", scope->cluster->dir, g_strerror(errno));
+  else
+    g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno), "make a scratch file in '%s': %s",
+                scope->cluster->dir, g_strerror(errno));
   return given_to_user(scope, fd);
 }
 
@@ -96,7 +101,8 @@ static int input_file(Scope *scope, const CommandWords *words, GError **error) {
   for (gsize done = 0; done < words->input_len;) {
     ssize_t n = write(fd, words->input + done, words->input_len - done);
     if (n < 0) {
-      g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno), "write a command's standard input: %s", g_strerror(errno));
+      g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno), "write a command's standard input: %s",
+                  g_strerror(errno));
       close(fd);
       return -2;
     }
@@ -106,7 +112,8 @@ static int input_file(Scope *scope, const CommandWords *words, GError **error) {
   return fd;
 }
 
-static Process *spawn_words(Scope *scope, Node *node, const CommandWords *words, int in, int out, int err, GError **error) {
+static Process *spawn_words(Scope *scope, Node *node, const CommandWords *words, int in, int out, int err,
+                            GError **error) {
   Scope inner = *scope;
   if (node) inner.roles.self = node;
   g_autofree char *program = program_resolve(inner.roles.self, words->argv[0], error);
@@ -138,7 +145,8 @@ static bool wait_for_end(Process *process, const char *name, Deadline limit, boo
   return outcome_error(outcome, "'%s' did not end in time and was killed", name);
 }
 
-bool command_run(Scope *scope, Node *node, const CommandWords *words, Deadline limit, CommandResult *result, Outcome *outcome) {
+bool command_run(Scope *scope, Node *node, const CommandWords *words, Deadline limit, CommandResult *result,
+                 Outcome *outcome) {
   GError *error = NULL;
   int in = input_file(scope, words, &error);
   if (in == -2) return outcome_take_error(outcome, error);
@@ -157,7 +165,8 @@ bool command_run(Scope *scope, Node *node, const CommandWords *words, Deadline l
   return error ? outcome_take_error(outcome, error) : ended;
 }
 
-bool command_must(Scope *scope, Node *node, const CommandWords *words, const char *what, Deadline limit, Outcome *outcome) {
+bool command_must(Scope *scope, Node *node, const CommandWords *words, const char *what, Deadline limit,
+                  Outcome *outcome) {
   g_auto(CommandResult) result = {0};
   if (!command_run(scope, node, words, limit, &result, outcome)) {
     outcome_add(outcome, result.err);
@@ -173,7 +182,8 @@ bool command_must(Scope *scope, Node *node, const CommandWords *words, const cha
   return false;
 }
 
-bool command_must_texts(Scope *scope, Node *node, const Command *command, const char *base, char **env, const char *what, Deadline limit, Outcome *outcome) {
+bool command_must_texts(Scope *scope, Node *node, const Command *command, const char *base, char **env,
+                        const char *what, Deadline limit, Outcome *outcome) {
   GError *error = NULL;
   g_auto(GStrv) argv = scope_render_all(scope, &command->argv, &error);
   if (!argv) return outcome_take_error(outcome, error);

@@ -27,11 +27,14 @@ typedef struct CommandWords {
 } CommandWords;
 
 /* false with the outcome: it could not be run, or the limit came (it is killed then, with all below it). */
-bool command_run(Scope *scope, Node *node, const CommandWords *words, Deadline limit, CommandResult *result, Outcome *outcome);
+bool command_run(Scope *scope, Node *node, const CommandWords *words, Deadline limit, CommandResult *result,
+                 Outcome *outcome);
 /* The same, and it must exit with 0: the outcome shows what it printed. */
-bool command_must(Scope *scope, Node *node, const CommandWords *words, const char *what, Deadline limit, Outcome *outcome);
+bool command_must(Scope *scope, Node *node, const CommandWords *words, const char *what, Deadline limit,
+                  Outcome *outcome);
 /* A definition's command with its templates. */
-bool command_must_texts(Scope *scope, Node *node, const Command *command, const char *base, char **env, const char *what, Deadline limit, Outcome *outcome);
+bool command_must_texts(Scope *scope, Node *node, const Command *command, const char *base, char **env,
+                        const char *what, Deadline limit, Outcome *outcome);
 /* Begins it and goes on; output goes to `path`. */
 Process *command_leave(Scope *scope, Node *node, char **argv, const char *cwd, const char *path, Outcome *outcome);
 /* The environment of what a node runs. Free with g_strfreev(). NULL with error. */

@@ -12,7 +12,7 @@
 #include "runner/programs.h"
 #include "runner/tree.h"
 
-#define FOLLOW_GRACE 300000      /* what a listener may take to end after its server, also when its own end was the reason */
+#define FOLLOW_GRACE 300000 /* what a listener may take to end after its server, also when its own end was the reason */
 #define PORT_LIMIT (300 * G_USEC_PER_SEC)
 
 typedef enum Way { WAY_AT_START, WAY_SESSION, WAY_ATTACH } Way;
@@ -66,13 +66,16 @@ static bool find_debugger(Debug *debug, bool attach, Outcome *outcome) {
   Node *node = debug->node;
   const char *name = debugger_name(node);
   GError *error = NULL;
-  if (!name) return outcome_error(outcome, "server '%s' cannot be debugged: neither it nor its engine names a 'debugger'", node->name);
+  if (!name)
+    return outcome_error(outcome, "server '%s' cannot be debugged: neither it nor its engine names a 'debugger'",
+                         node->name);
   debug->debugger = debugger_find(name);
   if (!debug->debugger) {
     g_autofree char *names = debugger_names();
     return outcome_error(outcome, "debugger '%s' of server '%s' is not known: %s are", name, node->name, names);
   }
-  if (attach && !debug->debugger->can_attach) return outcome_error(outcome, "%s cannot be attached to server '%s' that runs", name, node->name);
+  if (attach && !debug->debugger->can_attach)
+    return outcome_error(outcome, "%s cannot be attached to server '%s' that runs", name, node->name);
   debug->program = program_path(node, debug->debugger->name, &error);
   return debug->program || outcome_take_error(outcome, error);
 }
@@ -116,9 +119,15 @@ bool debug_stops_clocks(const Cluster *cluster) {
 
 static DebugEntry entry_of(const Debug *debug) {
   const Credentials *user = debug->node->cluster->options->user;
-  return (DebugEntry){debug->debugger, {.test = debug->node->cluster->planned->name, .server = debug->node->name, .program = debug->server_program,
-                                        .file = debug->file, .port = debug->port, .pid = debug->pid, .dir = debug->dir,
-                                        .user = user && user->drop ? user->name : NULL}};
+  return (DebugEntry){debug->debugger,
+                      {.test = debug->node->cluster->planned->name,
+                       .server = debug->node->name,
+                       .program = debug->server_program,
+                       .file = debug->file,
+                       .port = debug->port,
+                       .pid = debug->pid,
+                       .dir = debug->dir,
+                       .user = user && user->drop ? user->name : NULL}};
 }
 
 static bool write_files(Debug *debug, Outcome *outcome) {
@@ -131,7 +140,9 @@ static bool write_files(Debug *debug, Outcome *outcome) {
     g_array_append_val(entries, entry);
   }
   GError *error = NULL;
-  if (debug_files_write(cluster->dir, (const DebugEntry *)(gpointer)entries->data, entries->len, cluster->options->user, &error)) return true;
+  if (debug_files_write(cluster->dir, (const DebugEntry *)(gpointer)entries->data, entries->len, cluster->options->user,
+                        &error))
+    return true;
   return outcome_take_error(outcome, error);
 }
 
@@ -151,10 +162,12 @@ static bool announce(Debug *debug, const char *what, Outcome *outcome) {
   if (!write_files(debug, outcome)) return false;
   DebugEntry entry = entry_of(debug);
   g_autofree char *command = debugger_command(debug->debugger, &entry.target);
-  g_autofree char *where = debug->debugger->kind == DEBUGGER_VALGRIND ? g_strdup("by vgdb") : g_strdup_printf("on 127.0.0.1:%d", debug->port);
-  g_autofree char *text =
-      g_strdup_printf("debug  server '%s' of test '%s' %s: %s %s\n  attach: %s\n  for editors: %s/launch.json, %s/README\n", debug->node->name,
-                      debug->node->cluster->planned->name, what, debug->debugger->name, where, command, debug->dir, debug->dir);
+  g_autofree char *where = debug->debugger->kind == DEBUGGER_VALGRIND ? g_strdup("by vgdb")
+                                                                      : g_strdup_printf("on 127.0.0.1:%d", debug->port);
+  g_autofree char *text = g_strdup_printf(
+      "debug  server '%s' of test '%s' %s: %s %s\n  attach: %s\n  for editors: %s/launch.json, %s/README\n",
+      debug->node->name, debug->node->cluster->planned->name, what, debug->debugger->name, where, command, debug->dir,
+      debug->dir);
   tell(debug, text);
   return true;
 }
@@ -162,8 +175,9 @@ static bool announce(Debug *debug, const char *what, Outcome *outcome) {
 static void tell_held(Debug *debug) {
   if (debug->told_held) return;
   debug->told_held = true;
-  g_autofree char *text = g_strdup_printf("debug  server '%s' was asked to end, but its debugger holds it: continue there, or press Ctrl-C here\n",
-                                          debug->node->name);
+  g_autofree char *text = g_strdup_printf(
+      "debug  server '%s' was asked to end, but its debugger holds it: continue there, or press Ctrl-C here\n",
+      debug->node->name);
   tell(debug, text);
 }
 
@@ -184,7 +198,10 @@ static Process *spawn_attached(Debug *debug, pid_t pid, int client, int port, Ou
   g_auto(GStrv) env = node_environment(&scope, node, NULL, &error);
   DebuggerPlace place = {.port = port, .log = output_path(node->output), .dir = debug->dir};
   g_autoptr(GPtrArray) argv = debugger_attach(debug->debugger, debug->program, &place, pid);
-  Spawn base = {.envp = (const char *const *)env, .cwd = node->dir, .in = client, .out = client >= 0 ? client : output_fd(node->output),
+  Spawn base = {.envp = (const char *const *)env,
+                .cwd = node->dir,
+                .in = client,
+                .out = client >= 0 ? client : output_fd(node->output),
                 .err = output_fd(node->output)};
   Spawn spawn = listener_spawn(debug, argv, &base);
   Process *listener = env ? process_spawn(&spawn, &error) : NULL;
@@ -215,7 +232,8 @@ static void mind_listener(gpointer data) {
 static bool failed_listener(Debug *debug, Process *listener, Outcome *outcome) {
   if (!listener->exited) return outcome_cancel(outcome);
   g_autofree char *end = exit_text(listener->status), *lines = node_last_lines(debug->node, 20);
-  outcome_error(outcome, "the debugger of server '%s' (%s) %s before the server ran", debug->node->name, debug->debugger->name, end);
+  outcome_error(outcome, "the debugger of server '%s' (%s) %s before the server ran", debug->node->name,
+                debug->debugger->name, end);
   outcome_add(outcome, lines);
   return false;
 }
@@ -230,7 +248,8 @@ static Process *start_listener(Debug *debug, const Spawn *server, Outcome *outco
   if (debug->debugger->takes_socket) {
     int fd = debug_listen(debug->port, &error);
     if (fd < 0) return outcome_take_error(outcome, error), NULL;
-    if (announce(debug, "waits for its debugger", outcome)) client = debug_accept(fd, debug->node->cluster->options->user, NULL);
+    if (announce(debug, "waits for its debugger", outcome))
+      client = debug_accept(fd, debug->node->cluster->options->user, NULL);
     close(fd);
     if (client < 0) return outcome->kind == OUTCOME_OK ? outcome_cancel(outcome), NULL : NULL;
     spawn.in = spawn.out = client;
@@ -264,7 +283,8 @@ static void serve_by_relay(Debug *debug, int client, pid_t pid, Outcome *outcome
   GError *error = NULL;
   int port = ports_take(debug->node->cluster->ports, true, &error), there = -1;
   debug->listener = port ? spawn_attached(debug, pid, -1, port, outcome) : NULL;
-  if (debug->listener && debug_wait_listening(debug->listener, port)) there = debug_connect(port, debug->node->cluster->options->user, &error);
+  if (debug->listener && debug_wait_listening(debug->listener, port))
+    there = debug_connect(port, debug->node->cluster->options->user, &error);
   if (there >= 0) debug_relay(client, there);
   else close(client);
   if (debug->listener) debug_end_listener(debug->listener);   /* it lets the server go on */
@@ -282,7 +302,8 @@ static void serve_clients(gpointer data) {
     g_clear_error(&error);
   }
   while (fd >= 0 && (client = debug_accept(fd, node->cluster->options->user, node->process)) >= 0) {
-    pid_t pid = debug->backend && tree_contains(node->process->pid, (pid_t)debug->backend) ? (pid_t)debug->backend : node->process->pid;
+    pid_t pid = debug->backend && tree_contains(node->process->pid, (pid_t)debug->backend) ? (pid_t)debug->backend
+                                                                                           : node->process->pid;
     process_free(g_steal_pointer(&debug->listener));
     if (debug->debugger->takes_socket) {
       debug->listener = spawn_attached(debug, pid, client, debug->port, &outcome);
@@ -302,7 +323,8 @@ static bool wait_for_client(Debug *debug, pid_t pid, Outcome *outcome) {
   g_autofree char *what = g_strdup_printf("has a session (pid %d) that waits for a debugger", (int)pid);
   int fd = debug_listen(debug->port, &error);
   if (fd < 0) return outcome_take_error(outcome, error);
-  int client = announce(debug, what, outcome) ? debug_accept(fd, debug->node->cluster->options->user, debug->node->process) : -1;
+  int client =
+      announce(debug, what, outcome) ? debug_accept(fd, debug->node->cluster->options->user, debug->node->process) : -1;
   close(fd);
   if (client < 0) return outcome->kind == OUTCOME_OK ? outcome_cancel(outcome) : false;
   if (debug->listener) debug_end_listener(debug->listener);
@@ -382,15 +404,19 @@ bool debug_hopeless(Node *node) {
   return false;
 }
 
-bool debug_judges_exit(const Node *node) { return node->debug && node->debug->minder && node->debug->way == WAY_AT_START; }
+bool debug_judges_exit(const Node *node) {
+  return node->debug && node->debug->minder && node->debug->way == WAY_AT_START;
+}
 
 char *debug_blame(const Node *node) {
   const Debug *debug = node->debug;
-  if (!debug || debug->ending || debug->way != WAY_AT_START || !debug->listener || !debug->listener->exited) return NULL;
+  if (!debug || debug->ending || debug->way != WAY_AT_START || !debug->listener || !debug->listener->exited)
+    return NULL;
   int status = debug->listener->status;
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return NULL;
   g_autofree char *end = exit_text(status);
-  return g_strdup_printf("the debugger of server '%s' (%s) %s, and the server with it", node->name, debug->debugger->name, end);
+  return g_strdup_printf("the debugger of server '%s' (%s) %s, and the server with it", node->name,
+                         debug->debugger->name, end);
 }
 
 void debug_detach(Node *node) {

@@ -1,12 +1,14 @@
 #include "runner/debug_files.h"
 #include "runner/dirs.h"
 
-static bool write_file(const char *test_dir, const char *name, const GString *text, const Credentials *user, GError **error) {
+static bool write_file(const char *test_dir, const char *name, const GString *text, const Credentials *user,
+                       GError **error) {
   g_autofree char *path = g_build_filename("debug", name, NULL);
   return dirs_write(test_dir, path, text->str, text->len, 0644, false, user, error);
 }
 
-static bool write_launch(const char *test_dir, const DebugEntry *entries, guint n, const Credentials *user, GError **error) {
+static bool write_launch(const char *test_dir, const DebugEntry *entries, guint n, const Credentials *user,
+                         GError **error) {
   g_autoptr(GString) text = g_string_new("{\n  \"version\": \"0.2.0\",\n  \"configurations\": [\n");
   guint written = 0;
   for (guint i = 0; i < 2 * n; i++) {
@@ -17,8 +19,10 @@ static bool write_launch(const char *test_dir, const DebugEntry *entries, guint 
   return write_file(test_dir, "launch.json", text, user, error);
 }
 
-static bool write_words(const char *test_dir, const DebugEntry *entries, guint n, const Credentials *user, GError **error) {
-  g_autoptr(GString) text = g_string_new("How to reach the debugged servers of this test. VS Code: copy launch.json to .vscode/.\n\n");
+static bool write_words(const char *test_dir, const DebugEntry *entries, guint n, const Credentials *user,
+                        GError **error) {
+  g_autoptr(GString) text =
+      g_string_new("How to reach the debugged servers of this test. VS Code: copy launch.json to .vscode/.\n\n");
   for (guint i = 0; i < n; i++) {
     g_autofree char *words = debugger_words(entries[i].debugger, &entries[i].target);
     g_autofree char *command = debugger_command(entries[i].debugger, &entries[i].target);
@@ -36,7 +40,8 @@ static bool write_script(const char *test_dir, const DebugEntry *entry, const Cr
   return write_file(test_dir, name, text, user, error);
 }
 
-bool debug_files_write(const char *test_dir, const DebugEntry *entries, guint n, const Credentials *user, GError **error) {
+bool debug_files_write(const char *test_dir, const DebugEntry *entries, guint n, const Credentials *user,
+                       GError **error) {
   g_autofree char *made = dirs_make(test_dir, "debug", 0755, user, error);
   if (!made) return false;
   for (guint i = 0; i < n; i++)

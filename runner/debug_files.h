@@ -9,6 +9,7 @@ typedef struct DebugEntry { const Debugger *debugger; DebugTarget target; } Debu
 
 /* Writes launch.json (VS Code: Go, cppdbg, CodeLLDB) and README (JetBrains, nvim-dap) for all entries, and the command file
  * of each that has one. */
-bool debug_files_write(const char *test_dir, const DebugEntry *entries, guint n, const Credentials *user, GError **error);
+bool debug_files_write(const char *test_dir, const DebugEntry *entries, guint n, const Credentials *user,
+                       GError **error);
 
 #endif

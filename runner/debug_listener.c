@@ -19,7 +19,8 @@
 #define TCP_ESTABLISHED_STATE 1
 
 static struct sockaddr_in loopback(int port) {
-  return (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  return (struct sockaddr_in){
+      .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 }
 
 int debug_listen(int port, GError **error) {
@@ -43,9 +44,11 @@ static bool find_tcp(const TcpLine *wanted, unsigned *uid) {
   bool found = false;
   while (file && !found && fgets(line, sizeof line, file)) {
     TcpLine its;
-    if (sscanf(line, " %*d: %*8[0-9A-Fa-f]:%x %*8[0-9A-Fa-f]:%x %x %*s %*s %*s %u", &its.local, &its.remote, &its.state, &its.uid) != 4)
+    if (sscanf(line, " %*d: %*8[0-9A-Fa-f]:%x %*8[0-9A-Fa-f]:%x %x %*s %*s %*s %u", &its.local, &its.remote, &its.state,
+               &its.uid) != 4)
       continue;
-    found = its.local == wanted->local && its.state == wanted->state && (wanted->remote == 0 || its.remote == wanted->remote);
+    found = its.local == wanted->local && its.state == wanted->state &&
+            (wanted->remote == 0 || its.remote == wanted->remote);
     if (found) *uid = its.uid;
   }
   if (file) fclose(file);
@@ -56,7 +59,8 @@ static bool may_debug(int fd, const Credentials *user) {
   struct sockaddr_in here, there;
   socklen_t len = sizeof here, len2 = sizeof there;
   unsigned uid;
-  if (getsockname(fd, (struct sockaddr *)&here, &len) < 0 || getpeername(fd, (struct sockaddr *)&there, &len2) < 0) return false;
+  if (getsockname(fd, (struct sockaddr *)&here, &len) < 0 || getpeername(fd, (struct sockaddr *)&there, &len2) < 0)
+    return false;
   TcpLine its_end = {.local = ntohs(there.sin_port), .remote = ntohs(here.sin_port), .state = TCP_ESTABLISHED_STATE};
   return find_tcp(&its_end, &uid) && (uid == 0 || uid == geteuid() || (user && uid == user->uid));
 }

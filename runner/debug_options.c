@@ -27,7 +27,9 @@ static bool take_server(DebugOptions *options, const char *text, bool attach, GE
   bool digits = colon && colon[1] && strspn(colon + 1, "0123456789") == strlen(colon + 1);
   if (digits && !g_ascii_string_to_unsigned(colon + 1, 10, 1, 65535, &port, NULL))
     return FAIL("%s '%s': '%s' is no port", option, text, colon + 1);
-  Wish wish = {.server = digits ? g_strndup(text, (gsize)(colon - text)) : g_strdup(text), .port = (int)port, .attach = attach,
+  Wish wish = {.server = digits ? g_strndup(text, (gsize)(colon - text)) : g_strdup(text),
+               .port = (int)port,
+               .attach = attach,
                .written = text};
   g_array_append_val(options->wishes, wish);
   if (!*wish.server) return FAIL("%s '%s': SERVER, SERVER:PORT or all is wanted", option, text);
@@ -48,7 +50,8 @@ static bool take_wrap(DebugOptions *options, const char *text, GError **error) {
   return true;
 }
 
-DebugOptions *debug_options_new(const char *const *debugs, const char *const *attaches, const char *const *wraps, GError **error) {
+DebugOptions *debug_options_new(const char *const *debugs, const char *const *attaches, const char *const *wraps,
+                                GError **error) {
   g_autoptr(DebugOptions) options = g_new0(DebugOptions, 1);
   options->wishes = g_array_new(FALSE, FALSE, sizeof(Wish));
   g_array_set_clear_func(options->wishes, wish_clear);
@@ -71,7 +74,8 @@ static bool plan_has_server(const Plan *plan, const char *name) {
   for (guint i = 0; i < plan_n_tests(plan); i++) {
     const Test *test = plan_test(plan, i)->test;
     for (guint s = 0; s < test->n_servers; s++)
-      if (test->servers[s].runs && !test->servers[s].external && strcmp(test->servers[s].name.s, name) == 0) return true;
+      if (test->servers[s].runs && !test->servers[s].external && strcmp(test->servers[s].name.s, name) == 0)
+        return true;
   }
   return false;
 }

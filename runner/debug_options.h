@@ -11,7 +11,8 @@ typedef struct DebugOptions DebugOptions;
 
 /* debugs, attaches: "SERVER", "SERVER:PORT" or "all"; wraps: "SERVER=COMMAND..." (split as a shell would split it). Each
  * NULL: none. NULL with error: what is wrong. */
-DebugOptions *debug_options_new(const char *const *debugs, const char *const *attaches, const char *const *wraps, GError **error);
+DebugOptions *debug_options_new(const char *const *debugs, const char *const *attaches, const char *const *wraps,
+                                GError **error);
 void debug_options_free(DebugOptions *options);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DebugOptions, debug_options_free)
 
@@ -23,7 +24,8 @@ bool debug_options_interactive(const DebugOptions *options);
 char *debug_options_again(const DebugOptions *options);
 
 /* Asked of one server. */
-bool debug_options_wants(const DebugOptions *options, const char *server, bool *attach, int *port);   /* port 0: any free one */
+bool debug_options_wants(const DebugOptions *options, const char *server, bool *attach,
+                         int *port); /* port 0: any free one */
 const char *const *debug_options_wrap(const DebugOptions *options, const char *server);               /* NULL: none */
 /* RUNNER_DEBUG in the environment (neither empty nor 0), for Dolt's dialect DOLT_SQL_SERVER_TEST_DEBUG too. */
 bool debug_environment(const Test *test);

@@ -17,7 +17,8 @@ const Debugger *debugger_find(const char *name) {
 
 char *debugger_names(void) {
   GString *names = g_string_new(NULL);
-  for (guint i = 0; i < G_N_ELEMENTS(debuggers); i++) g_string_append_printf(names, "%s%s", i > 0 ? ", " : "", debuggers[i].name);
+  for (guint i = 0; i < G_N_ELEMENTS(debuggers); i++)
+    g_string_append_printf(names, "%s%s", i > 0 ? ", " : "", debuggers[i].name);
   return g_string_free(names, FALSE);
 }
 
@@ -57,7 +58,8 @@ static void add_lldb(GPtrArray *argv, const DebuggerPlace *place) {
   add(argv, place->log);
 }
 
-GPtrArray *debugger_start(const Debugger *debugger, const char *program, const DebuggerPlace *place, const char *const *server_argv) {
+GPtrArray *debugger_start(const Debugger *debugger, const char *program, const DebuggerPlace *place,
+                          const char *const *server_argv) {
   GPtrArray *argv = g_ptr_array_new_with_free_func(g_free);
   add(argv, program);
   switch (debugger->kind) {
@@ -143,32 +145,35 @@ char *debugger_command(const Debugger *debugger, const DebugTarget *target) {
 /* Signals by which servers talk to themselves and are told to end must reach them; SIGINT is left as it is, since it is how
  * gdb itself interrupts. */
 static char *gdb_script(const DebugTarget *target, const char *remote) {
-  return g_strdup_printf("# server '%s' of test '%s'\n"
-                         "set debuginfod enabled off\n"
-                         "set sysroot /\n"
-                         "set breakpoint pending on\n"
-                         "file %s\n"
-                         "handle SIGUSR1 SIGUSR2 SIGCHLD SIGALRM SIGCONT SIGPIPE SIGHUP SIGTERM SIGQUIT nostop noprint pass\n"
-                         "define again\n  target remote %s\n  continue\nend\n"
-                         "document again\nAttach to the next one that waits, breakpoints kept, and let it go on.\nend\n"
-                         "target remote %s\n",
-                         target->server, target->test, target->program, remote, remote);
+  return g_strdup_printf(
+      "# server '%s' of test '%s'\n"
+      "set debuginfod enabled off\n"
+      "set sysroot /\n"
+      "set breakpoint pending on\n"
+      "file %s\n"
+      "handle SIGUSR1 SIGUSR2 SIGCHLD SIGALRM SIGCONT SIGPIPE SIGHUP SIGTERM SIGQUIT nostop noprint pass\n"
+      "define again\n  target remote %s\n  continue\nend\n"
+      "document again\nAttach to the next one that waits, breakpoints kept, and let it go on.\nend\n"
+      "target remote %s\n",
+      target->server, target->test, target->program, remote, remote);
 }
 
 static char *lldb_script(const DebugTarget *target) {
-  return g_strdup_printf("# server '%s' of test '%s'\n"
-                         "settings set target.process.stop-on-exec false\n"
-                         "target create %s\n"
-                         "gdb-remote 127.0.0.1:%d\n"
-                         "process handle --notify false --stop false --pass true SIGUSR1 SIGUSR2 SIGCHLD SIGALRM SIGCONT SIGPIPE SIGHUP "
-                         "SIGTERM SIGQUIT SIGINT\n",
-                         target->server, target->test, target->program, target->port);
+  return g_strdup_printf(
+      "# server '%s' of test '%s'\n"
+      "settings set target.process.stop-on-exec false\n"
+      "target create %s\n"
+      "gdb-remote 127.0.0.1:%d\n"
+      "process handle --notify false --stop false --pass true SIGUSR1 SIGUSR2 SIGCHLD SIGALRM SIGCONT SIGPIPE SIGHUP "
+      "SIGTERM SIGQUIT SIGINT\n",
+      target->server, target->test, target->program, target->port);
 }
 
 char *debugger_script(const Debugger *debugger, const DebugTarget *target, const char **ending) {
-  g_autofree char *remote = debugger->kind == DEBUGGER_VALGRIND
-                                ? g_strdup_printf("| vgdb --vgdb-prefix=%s/vgdb --pid=%d", target->dir, (int)target->pid)
-                                : g_strdup_printf("127.0.0.1:%d", target->port);
+  g_autofree char *remote =
+      debugger->kind == DEBUGGER_VALGRIND
+          ? g_strdup_printf("| vgdb --vgdb-prefix=%s/vgdb --pid=%d", target->dir, (int)target->pid)
+          : g_strdup_printf("127.0.0.1:%d", target->port);
   *ending = debugger->client;
   if (strcmp(debugger->client, "gdb") == 0) return gdb_script(target, remote);
   return strcmp(debugger->client, "lldb") == 0 ? lldb_script(target) : NULL;
@@ -190,17 +195,22 @@ char *debugger_launch_entry(const Debugger *debugger, const DebugTarget *target,
   g_autofree char *name = json_string(title), *program = json_string(target->program);
   g_autofree char *create = g_strdup_printf("target create %s", target->program), *creates = json_string(create);
   if (debugger->kind == DEBUGGER_DLV && !lldb)
-    return g_strdup_printf("    {\"name\": %s, \"type\": \"go\", \"request\": \"attach\", \"mode\": \"remote\", \"host\": \"127.0.0.1\", "
-                           "\"port\": %d}", name, target->port);
+    return g_strdup_printf(
+        "    {\"name\": %s, \"type\": \"go\", \"request\": \"attach\", \"mode\": \"remote\", \"host\": \"127.0.0.1\", "
+        "\"port\": %d}",
+        name, target->port);
   if (debugger->kind == DEBUGGER_GDBSERVER && !lldb)
-    return g_strdup_printf("    {\"name\": %s, \"type\": \"cppdbg\", \"request\": \"launch\", \"program\": %s, \"cwd\": \"${workspaceFolder}\",\n"
-                           "     \"MIMode\": \"gdb\", \"miDebuggerServerAddress\": \"127.0.0.1:%d\", \"stopAtEntry\": true}",
-                           name, program, target->port);
+    return g_strdup_printf(
+        "    {\"name\": %s, \"type\": \"cppdbg\", \"request\": \"launch\", \"program\": %s, \"cwd\": "
+        "\"${workspaceFolder}\",\n"
+        "     \"MIMode\": \"gdb\", \"miDebuggerServerAddress\": \"127.0.0.1:%d\", \"stopAtEntry\": true}",
+        name, program, target->port);
   if (debugger->kind == DEBUGGER_LLDB_SERVER && lldb)
-    return g_strdup_printf("    {\"name\": %s, \"type\": \"lldb\", \"request\": \"attach\", \"initCommands\": "
-                           "[\"settings set target.process.stop-on-exec false\"],\n"
-                           "     \"targetCreateCommands\": [%s], \"processCreateCommands\": [\"gdb-remote 127.0.0.1:%d\"]}",
-                           name, creates, target->port);
+    return g_strdup_printf(
+        "    {\"name\": %s, \"type\": \"lldb\", \"request\": \"attach\", \"initCommands\": "
+        "[\"settings set target.process.stop-on-exec false\"],\n"
+        "     \"targetCreateCommands\": [%s], \"processCreateCommands\": [\"gdb-remote 127.0.0.1:%d\"]}",
+        name, creates, target->port);
   return NULL;
 }
 
@@ -210,16 +220,19 @@ char *debugger_words(const Debugger *debugger, const DebugTarget *target) {
     return g_strdup_printf("server '%s', dlv on 127.0.0.1:%d\n"
                            "  JetBrains: Run > Edit Configurations > + > Go Remote; host 127.0.0.1, port %d\n"
                            "  nvim-dap:  dap.adapters.go = {type = \"server\", host = \"127.0.0.1\", port = %d}\n"
-                           "             dap.configurations.go = {{type = \"go\", name = \"%s\", request = \"attach\", mode = \"remote\"}}\n",
+                           "             dap.configurations.go = {{type = \"go\", name = \"%s\", request = \"attach\", "
+                           "mode = \"remote\"}}\n",
                            target->server, target->port, target->port, target->port, target->server);
   case DEBUGGER_GDBSERVER: case DEBUGGER_LLDB_SERVER:
-    return g_strdup_printf("server '%s', %s on 127.0.0.1:%d\n"
-                           "  JetBrains: Run > Edit Configurations > + > Remote Debug; debugger %s, 'target remote' args 127.0.0.1:%d, "
-                           "symbol file %s\n"
-                           "  nvim-dap:  the entry of launch.json serves: require(\"dap.ext.vscode\").load_launchjs(\"launch.json\")\n",
-                           target->server, debugger->name, target->port, debugger->client, target->port, target->program);
+    return g_strdup_printf(
+        "server '%s', %s on 127.0.0.1:%d\n"
+        "  JetBrains: Run > Edit Configurations > + > Remote Debug; debugger %s, 'target remote' args 127.0.0.1:%d, "
+        "symbol file %s\n"
+        "  nvim-dap:  the entry of launch.json serves: require(\"dap.ext.vscode\").load_launchjs(\"launch.json\")\n",
+        target->server, debugger->name, target->port, debugger->client, target->port, target->program);
   case DEBUGGER_VALGRIND:
-    return g_strdup_printf("server '%s', valgrind: gdb reaches it by vgdb, as in %s.gdb\n", target->server, target->file);
+    return g_strdup_printf("server '%s', valgrind: gdb reaches it by vgdb, as in %s.gdb\n", target->server,
+                           target->file);
   }
   return NULL;
 }

@@ -14,8 +14,8 @@ typedef struct Debugger {
   DebuggerKind kind;
   const char *name;              /* of the program, and in definitions */
   const char *client;            /* the program a person types into */
-  bool takes_socket;             /* speaks over its stdin: the listener is ours.  gdbserver would listen on all addresses */
-  bool own_process;              /* the server stays a process below it; false: it becomes the server's process (valgrind) */
+  bool takes_socket; /* speaks over its stdin: the listener is ours.  gdbserver would listen on all addresses */
+  bool own_process;  /* the server stays a process below it; false: it becomes the server's process (valgrind) */
   bool can_attach;
 } Debugger;
 
@@ -28,7 +28,8 @@ char *debugger_names(void);
 typedef struct DebuggerPlace { int port; const char *log, *dir; } DebuggerPlace;
 
 /* argv of the listener, NULL-terminated; program: its path. Newly allocated, g_ptr_array_unref() frees the strings. */
-GPtrArray *debugger_start(const Debugger *debugger, const char *program, const DebuggerPlace *place, const char *const *server_argv);
+GPtrArray *debugger_start(const Debugger *debugger, const char *program, const DebuggerPlace *place,
+                          const char *const *server_argv);
 GPtrArray *debugger_attach(const Debugger *debugger, const char *program, const DebuggerPlace *place, pid_t pid);
 
 /* What a person is told, for one server that is (or may be) debugged. */

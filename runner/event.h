@@ -36,7 +36,15 @@
 #include <glib.h>
 #include <stdbool.h>
 
-typedef enum Verdict { VERDICT_NONE, VERDICT_PASSED, VERDICT_FAILED, VERDICT_ERROR, VERDICT_SKIPPED, VERDICT_FLAKY, VERDICT_LEAKED } Verdict;
+typedef enum Verdict {
+  VERDICT_NONE,
+  VERDICT_PASSED,
+  VERDICT_FAILED,
+  VERDICT_ERROR,
+  VERDICT_SKIPPED,
+  VERDICT_FLAKY,
+  VERDICT_LEAKED
+} Verdict;
 const char *verdict_word(Verdict verdict);       /* "passed" ... */
 
 typedef struct EventLog EventLog;

@@ -12,7 +12,8 @@
 
 /* Of a wide row (SHOW ALL SLAVES STATUS has sixty columns) only what tells of states, errors and positions. */
 static bool telling(const char *column) {
-  static const char *const words[] = {"running", "error", "state", "gtid_io_pos", "gtid_slave_pos", "master_port", NULL};
+  static const char *const words[] = {"running",        "error",       "state", "gtid_io_pos",
+                                      "gtid_slave_pos", "master_port", NULL};
   g_autofree char *lower = g_ascii_strdown(column, -1);
   for (const char *const *word = words; *word; word++)
     if (strstr(lower, *word)) return true;
@@ -38,7 +39,8 @@ static void ask_and_tell(Scope *scope, Session *session, const Text *query, Dead
   if (!sql) return;
   Collected *answer = collected_new(64 * 1024);
   const char *name = session->node->name;
-  if (!session_ask(session, sql, limit, answer, &said)) outcome_addf(outcome, "  %s: %s", name, said.text ? said.text : "no answer in time");
+  if (!session_ask(session, sql, limit, answer, &said))
+    outcome_addf(outcome, "  %s: %s", name, said.text ? said.text : "no answer in time");
   for (guint i = 0; i < answer->rows->len && answer->columns->len > 0; i++) {
     g_autofree char *line = row_line(answer, g_ptr_array_index(answer->rows, i));
     outcome_addf(outcome, "  %s: %s", name, line);
@@ -57,8 +59,13 @@ static void explain_node(Context *context, Node *node, Deadline limit, Outcome *
   DbOutcome said = {0};
   g_auto(Outcome) trouble = {0};
   Session *session = session_open(&scope, node, NULL, limit, &said, &trouble);
-  if (!session) outcome_addf(outcome, "  %s: %s", node->name, trouble.headline ? trouble.headline : said.text ? said.text : "no answer in time");
-  for (guint i = 0; session && i < node->engine->explain.n; i++) ask_and_tell(&scope, session, &node->engine->explain.v[i], limit, outcome);
+  if (!session)
+    outcome_addf(outcome, "  %s: %s", node->name,
+                 trouble.headline ? trouble.headline
+                 : said.text      ? said.text
+                                  : "no answer in time");
+  for (guint i = 0; session && i < node->engine->explain.n; i++)
+    ask_and_tell(&scope, session, &node->engine->explain.v[i], limit, outcome);
   session_free(session);
   db_outcome_clear(&said);
 }

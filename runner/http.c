@@ -45,7 +45,8 @@ static WaitResult drive(CURLM *multi, Transfer *transfer, Deadline deadline) {
   int running = 1;
   curl_multi_socket_action(multi, CURL_SOCKET_TIMEOUT, 0, &running);
   while (running > 0) {
-    Deadline next = transfer->timeout_ms < 0 ? deadline : deadline_first(deadline, deadline_after(transfer->timeout_ms * 1000));
+    Deadline next =
+        transfer->timeout_ms < 0 ? deadline : deadline_first(deadline, deadline_after(transfer->timeout_ms * 1000));
     short revents = 0;
     WaitResult result = wait_fd(transfer->socket, transfer->events, &revents, next);
     if (result == WAIT_CANCELLED || (result == WAIT_TIMEOUT && deadline_passed(deadline))) return result;

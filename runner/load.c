@@ -48,6 +48,7 @@ guint load_limit(Load *load, guint running, gboolean more_waiting) {
   if (!pressure(load, passed, &cpu, &memory) && getloadavg(&average, 1) == 1)
     cpu = average > 2 * load->cores ? 1.0 : average > load->cores ? 0.7 : 0;
   if (cpu > CROWDED || memory > MEMORY_SHORT) load->limit = MAX(load->cores, load->limit - 1);
-  else if (cpu < CALM && more_waiting && running >= load->limit) load->limit = MIN(load->cores * MOST_PER_CORE, load->limit + 1);
+  else if (cpu < CALM && more_waiting && running >= load->limit)
+    load->limit = MIN(load->cores * MOST_PER_CORE, load->limit + 1);
   return load->limit;
 }

@@ -332,9 +332,13 @@ static Fiber *fiber_new(const char *name, void (*fn)(gpointer data), gpointer da
   return fiber;
 }
 
-Fiber *fiber_spawn(const char *name, void (*fn)(gpointer data), gpointer data) { return fiber_new(name, fn, data, false); }
+Fiber *fiber_spawn(const char *name, void (*fn)(gpointer data), gpointer data) {
+  return fiber_new(name, fn, data, false);
+}
 
-void fiber_spawn_detached(const char *name, void (*fn)(gpointer data), gpointer data) { fiber_new(name, fn, data, true); }
+void fiber_spawn_detached(const char *name, void (*fn)(gpointer data), gpointer data) {
+  fiber_new(name, fn, data, true);
+}
 
 static void resume(Fiber *fiber) {
   fiber->queued = false;

@@ -38,7 +38,7 @@ typedef struct Fiber Fiber;
 
 /* ---- The loop */
 
-void loop_new(void);                     /* aborts when the process cannot have one (no descriptors): the message says so */
+void loop_new(void); /* aborts when the process cannot have one (no descriptors): the message says so */
 void loop_free(void);
 void loop_forget(void);                  /* in a child after fork: drops the parent's loop without touching it */
 /* Runs until loop_quit() or until no fiber is left. */

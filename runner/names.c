@@ -137,7 +137,8 @@ static char *socket_path(Scope *scope, Node *node, GError **error) {
   char *path = g_strdup_printf("%s/%d.s", scope->cluster->socket_dir, node->port);
   if (strlen(path) <= 107) return path;
   g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_NAMETOOLONG,
-              "the socket path '%s' is %zu bytes long, the system takes 107: set TMPDIR to a shorter directory", path, strlen(path));
+              "the socket path '%s' is %zu bytes long, the system takes 107: set TMPDIR to a shorter directory", path,
+              strlen(path));
   g_free(path);
   return NULL;
 }
@@ -163,7 +164,8 @@ static char *each(Scope *scope, guint n_args, const char *const *args, GError **
     if (!is_member(node, self)) continue;
     int port = port_seen(scope, node, extra);
     if (port == 0) {
-      g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "in '{{each %s}}': server '%s' has no such port", args[0], node->name);
+      g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "in '{{each %s}}': server '%s' has no such port", args[0],
+                  node->name);
       g_string_free(joined, TRUE);
       return NULL;
     }
@@ -178,7 +180,8 @@ static char *each(Scope *scope, guint n_args, const char *const *args, GError **
 static char *env(const char *name, GError **error) {
   const char *value = g_getenv(name);
   if (!value)
-    g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_NOENT, "the environment variable %s is not set where runner was started", name);
+    g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_NOENT,
+                "the environment variable %s is not set where runner was started", name);
   return g_strdup(value);
 }
 
@@ -222,7 +225,8 @@ char *scope_render(Scope *scope, const Text *text, gsize *len, GError **error) {
   return text_render(text, resolve, scope, len, error);
 }
 
-const Pattern *scope_pattern(Scope *scope, const PatternText *wanted, PatternFlavour flavour, Pattern **made, GError **error) {
+const Pattern *scope_pattern(Scope *scope, const PatternText *wanted, PatternFlavour flavour, Pattern **made,
+                             GError **error) {
   if (wanted->compiled) return wanted->compiled;
   gsize len = 0;
   g_autofree char *text = scope_render(scope, &wanted->text, &len, error);

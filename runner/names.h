@@ -30,7 +30,8 @@ char *scope_render(Scope *scope, const Text *text, gsize *len, GError **error);
 char **scope_render_all(Scope *scope, const Texts *texts, GError **error);
 /* A pattern, compiled now when it holds what only a run knows: *made (NULL before) is that one, to be freed by the caller.
  * NULL with error. */
-const Pattern *scope_pattern(Scope *scope, const PatternText *wanted, PatternFlavour flavour, Pattern **made, GError **error);
+const Pattern *scope_pattern(Scope *scope, const PatternText *wanted, PatternFlavour flavour, Pattern **made,
+                             GError **error);
 /* Roles first, then the test's servers; NULL with error: unknown. */
 Node *scope_node(Scope *scope, const char *name, GError **error);
 int cluster_port_name(Cluster *cluster, const char *name, GError **error);   /* get_port; 0: error */

@@ -52,7 +52,8 @@ static char *version_of(const char *program, const Credentials *user) {
   const char *argv[] = {program, "--version", NULL};
   int fd = memfd_create("version", MFD_CLOEXEC);
   if (fd < 0) return NULL;
-  Spawn spawn = {.argv = argv, .envp = (const char *const *)env, .cwd = "/", .in = -1, .out = fd, .err = fd, .as = user};
+  Spawn spawn = {
+      .argv = argv, .envp = (const char *const *)env, .cwd = "/", .in = -1, .out = fd, .err = fd, .as = user};
   Process *process = process_spawn(&spawn, NULL);
   if (process) process_wait(process, deadline_in(VERSION_LIMIT));
   process_free(process);
@@ -72,7 +73,8 @@ static char *version_missing(const Test *test, const Credentials *user) {
     bool bad = false;
     if (version && version_holds(version, wish, &bad)) continue;
     if (bad) return g_strdup_printf("'%s' is no version to need: say for instance '>= 17'", wish);
-    return g_strdup_printf("it needs %s %s, and server '%s' would be %s", name, wish, server->name.s, version ? version : "of a version nobody knows");
+    return g_strdup_printf("it needs %s %s, and server '%s' would be %s", name, wish, server->name.s,
+                           version ? version : "of a version nobody knows");
   }
   return NULL;
 }

@@ -72,7 +72,8 @@ Node *node_new(Cluster *cluster, const Server *server, Outcome *outcome) {
   node->earlier = g_ptr_array_new_with_free_func((GDestroyNotify)process_free);
   node->marker = g_strdup_printf("%s/%u/%s", cluster->options->run_id, cluster->planned->number, node->name);
   if (node->engine->unprivileged && !server->external && cluster->options->user->uid == 0) {
-    outcome_error(outcome, "server '%s': engine '%s' refuses to run as root; --user names who it is to run as", node->name, node->engine->name);
+    outcome_error(outcome, "server '%s': engine '%s' refuses to run as root; --user names who it is to run as",
+                  node->name, node->engine->name);
     node_free(node);
     return NULL;
   }
@@ -81,7 +82,8 @@ Node *node_new(Cluster *cluster, const Server *server, Outcome *outcome) {
   if (!server->external) {
     if (*dir && !strchr(dir, '/')) dirs_make_apart(cluster->dir, dir);
     node->dir = dirs_make(cluster->dir, dir, 0700, cluster->options->user, &error);
-    if (node->dir) node->home = *home ? dirs_make(cluster->dir, home, 0700, cluster->options->user, &error) : g_strdup(cluster->dir);
+    if (node->dir)
+      node->home = *home ? dirs_make(cluster->dir, home, 0700, cluster->options->user, &error) : g_strdup(cluster->dir);
   } else {
     node->dir = below(cluster->dir, dir);
     node->home = g_strdup(node->dir);
@@ -131,7 +133,8 @@ char *node_last_lines(Node *node, guint n) {
 }
 
 char *node_exit_story(Node *node) {
-  g_autofree char *end = node->process && node->process->exited ? exit_text(node->process->status) : g_strdup("is still running");
+  g_autofree char *end =
+      node->process && node->process->exited ? exit_text(node->process->status) : g_strdup("is still running");
   g_autofree char *lines = node_last_lines(node, TAIL_LINES);
   return g_strdup_printf("server '%s' %s\n%s", node->name, end, lines);
 }
@@ -152,7 +155,8 @@ static void tell_exit(Node *node) {
 }
 
 void node_judge_exit(Node *node) {
-  if (node->exit_explained || node->awaited > 0 || node->cluster->ending || steps_expect_exit(node->cluster, node)) return;
+  if (node->exit_explained || node->awaited > 0 || node->cluster->ending || steps_expect_exit(node->cluster, node))
+    return;
   g_autofree char *end = exit_text(node->process->status), *headline = debug_blame(node);
   if (!headline) headline = g_strdup_printf("server '%s' %s, and no step asked for it", node->name, end);
   g_autofree char *story = node_last_lines(node, TAIL_LINES);
@@ -169,7 +173,8 @@ static void watch_exit(gpointer data) {
   node->watched = false;
   node->state = NODE_STOPPED;
   node->frozen = false;
-  if (node->signalled != 0 && WIFSIGNALED(process->status) && WTERMSIG(process->status) == node->signalled) node->exit_explained = true;
+  if (node->signalled != 0 && WIFSIGNALED(process->status) && WTERMSIG(process->status) == node->signalled)
+    node->exit_explained = true;
   tell_exit(node);
   cond_wake(&node->changed);
   if (!debug_judges_exit(node)) node_judge_exit(node);
@@ -264,7 +269,9 @@ bool node_spawn(Node *node, const NodeRun *run, Outcome *outcome) {
 }
 
 static bool run_init(Node *node, Outcome *outcome) {
-  Roles roles = {.self = node, .primary = node->server->replica_of.s ? cluster_node(node->cluster, node->server->replica_of.s) : NULL};
+  Roles roles = {.self = node,
+                 .primary =
+                     node->server->replica_of.s ? cluster_node(node->cluster, node->server->replica_of.s) : NULL};
   if (node->inited) return true;
   node->inited = true;
   g_autofree char *what = g_strdup_printf("init of server '%s'", node->name);
@@ -293,8 +300,10 @@ static bool printed_at_start(Node *node, const PatternText *wanted, Outcome *out
   const char *why = NULL;
   PatternResult found = output_find(node->output, pattern, node->run_began_at, dolt, true, NULL, NULL, &why);
   if (found == PATTERN_YES) return true;
-  if (found == PATTERN_UNDECIDED) return outcome_error(outcome, "pattern /%s/ could not be decided: %s", pattern_text(pattern), why);
-  outcome_fail(outcome, "server '%s' failed at its start as it was to, but no line of its output matches /%s/", node->name, pattern_text(pattern));
+  if (found == PATTERN_UNDECIDED)
+    return outcome_error(outcome, "pattern /%s/ could not be decided: %s", pattern_text(pattern), why);
+  outcome_fail(outcome, "server '%s' failed at its start as it was to, but no line of its output matches /%s/",
+               node->name, pattern_text(pattern));
   g_autofree char *story = node_exit_story(node);
   outcome_add(outcome, story);
   outcome->at = wanted->text.at;
@@ -336,7 +345,8 @@ static GArray *list_orphans(gpointer data) { return node_orphans(data); }
 
 static GArray *list_all(gpointer data) {
   Node *node = data;
-  GArray *all = node->process && !node->process->exited ? tree_list(node->process->pid) : g_array_new(FALSE, FALSE, sizeof(TreeProcess));
+  GArray *all = node->process && !node->process->exited ? tree_list(node->process->pid)
+                                                        : g_array_new(FALSE, FALSE, sizeof(TreeProcess));
   g_autoptr(GArray) orphans = list_orphans(node);
   g_array_append_vals(all, orphans->data, orphans->len);
   return all;
@@ -349,7 +359,8 @@ bool node_sweep(Node *node, Outcome *outcome) {
 }
 
 bool node_kill(Node *node, bool tree, Outcome *outcome) {
-  if (!node_running(node)) return outcome_fail(outcome, "server '%s' is not running: there is nothing to kill", node->name);
+  if (!node_running(node))
+    return outcome_fail(outcome, "server '%s' is not running: there is nothing to kill", node->name);
   node->exit_explained = node->crashed_by_us = true;
   debug_signal(node, SIGKILL);
   fiber_shield();
@@ -426,7 +437,8 @@ bool node_stop(Node *node, const char *mode, Outcome *outcome) {
   if (!node_within_cap(node, outcome)) return false;
   if (node->forced) {
     if (node->cluster->hurry) return true;
-    outcome_fail(outcome, "server '%s' did not stop when asked (the last time with %s) and had to be killed", node->name, signal_name(asked));
+    outcome_fail(outcome, "server '%s' did not stop when asked (the last time with %s) and had to be killed",
+                 node->name, signal_name(asked));
   } else if (!ended_well(node->process->status, asked)) {
     node->exited_badly = true;
     g_autofree char *end = exit_text(node->process->status);

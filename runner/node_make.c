@@ -56,8 +56,8 @@ bool node_write_settings(Node *node, Outcome *outcome) {
     setting.value = g_hash_table_lookup(node->settings, setting.key);
     if (setting.value) g_array_append_val(settings, setting);
   }
-  g_autofree char *text = settings_text(engine->settings_form, engine->settings_append, engine->settings_section, before,
-                                        settings->len, (const Setting *)(gpointer)settings->data);
+  g_autofree char *text = settings_text(engine->settings_form, engine->settings_append, engine->settings_section,
+                                        before, settings->len, (const Setting *)(gpointer)settings->data);
   if (!dirs_write(node->dir, path, text, strlen(text), 0600, false, node->cluster->options->user, &error))
     return outcome_take_error(outcome, error);
   return true;
@@ -84,7 +84,8 @@ static bool write_files(Node *node, Scope *scope, const WithFiles *files, GError
     if (file->contents.raw) bytes = scope_render(scope, &file->contents, &len, error);
     else if (!read_source(scope, file, &bytes, &len, error)) return false;
     if (!bytes) return false;
-    if (!dirs_write(node->dir, name, bytes, len, file->mode < 0 ? 0644 : file->mode, file->append, node->cluster->options->user, error)) {
+    if (!dirs_write(node->dir, name, bytes, len, file->mode < 0 ? 0644 : file->mode, file->append,
+                    node->cluster->options->user, error)) {
       g_prefix_error(error, "file of server '%s': ", node->name);
       return false;
     }
@@ -92,7 +93,8 @@ static bool write_files(Node *node, Scope *scope, const WithFiles *files, GError
   return true;
 }
 
-static bool run_commands(Node *node, Scope *scope, const Commands *commands, const char *what, Deadline limit, Outcome *outcome) {
+static bool run_commands(Node *node, Scope *scope, const Commands *commands, const char *what, Deadline limit,
+                         Outcome *outcome) {
   g_autofree char *title = g_strdup_printf("%s server '%s'", what, node->name);
   for (guint i = 0; i < commands->n; i++) {
     const Command *command = &commands->v[i];
@@ -117,7 +119,8 @@ static bool create_home(Node *node, Deadline limit, Outcome *outcome) {
       while (!other->home_made && !other->up_done) {
         WaitResult result = wait_cond(&other->changed, limit);
         if (result == WAIT_CANCELLED) return outcome_cancel(outcome);
-        if (result == WAIT_TIMEOUT) return outcome_error(outcome, "the home of server '%s' was not made in time", node->name);
+        if (result == WAIT_TIMEOUT)
+          return outcome_error(outcome, "the home of server '%s' was not made in time", node->name);
       }
       return true;
     }
@@ -133,7 +136,8 @@ bool node_make(Node *node, Node *from, const Texts *clone_args, Deadline limit, 
   if ((!from || engine->clone_created) && !create_home(node, limit, outcome)) return false;
   if (from) {
     if (!engine->has_clone)
-      return outcome_error(outcome, "engine '%s' has no 'clone' recipe: '%s' cannot be a replica of '%s'", engine->name, node->name, from->name);
+      return outcome_error(outcome, "engine '%s' has no 'clone' recipe: '%s' cannot be a replica of '%s'", engine->name,
+                           node->name, from->name);
     g_autofree char *what = g_strdup_printf("clone server '%s' from '%s'", node->name, from->name);
     if (!recipe_run_for(node->cluster, &engine->clone, scope.roles, what, clone_args, limit, outcome)) return false;
   }

@@ -48,8 +48,10 @@ static void say_patterns(const Lines *lines, const char *what, const PatternText
 }
 
 static void say_latency(const Lines *lines, const LatencyExpectation *latency) {
-  const struct { const char *name; const LatencyLimit *limit; } all[] = {
-    {"p50", &latency->p50}, {"p90", &latency->p90}, {"p99", &latency->p99}, {"p99.9", &latency->p999}, {"the longest", &latency->max},
+  const struct { const char *name; const LatencyLimit *limit;
+  } all[] = {
+      {"p50", &latency->p50},    {"p90", &latency->p90},         {"p99", &latency->p99},
+      {"p99.9", &latency->p999}, {"the longest", &latency->max},
   };
   for (guint i = 0; i < G_N_ELEMENTS(all); i++)
     if (all[i].limit->given) say(lines, "latency: %s at most %g ms", all[i].name, (double)all[i].limit->most / 1000);

@@ -138,8 +138,8 @@ static void append_server(GString *out, const Server *server) {
 }
 
 static void append_link(GString *out, const Link *link) {
-  g_string_append_printf(out, "  link %s, from %s to %s%s%s\n", link->name.s, link->from.s, link->to.s, link->extra ? "." : "",
-                         link->extra ? link->extra : "");
+  g_string_append_printf(out, "  link %s, from %s to %s%s%s\n", link->name.s, link->from.s, link->to.s,
+                         link->extra ? "." : "", link->extra ? link->extra : "");
 }
 
 /* ---- runner plan: steps */

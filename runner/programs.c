@@ -125,13 +125,15 @@ char *programs_missing(const Test *test) {
                                                  : search(server->engine, bindir, name);
       if (found) continue;
       g_autofree char *where = places(server->engine, bindir);
-      return g_strdup_printf("program '%s' of engine %s was not found (looked in %s)", name, server->engine->name, where);
+      return g_strdup_printf("program '%s' of engine %s was not found (looked in %s)", name, server->engine->name,
+                             where);
     }
   }
   for (guint i = 0; i < test->needs.programs.n; i++) {
     const char *name = test->needs.programs.v[i].s;
     g_autofree char *found = strchr(name, '/') ? NULL : in_path(name);
-    if (!found && !executable(name)) return g_strdup_printf("program '%s' was not found%s", name, strchr(name, '/') ? "" : " in PATH");
+    if (!found && !executable(name))
+      return g_strdup_printf("program '%s' was not found%s", name, strchr(name, '/') ? "" : " in PATH");
   }
   return NULL;
 }

@@ -49,7 +49,8 @@ static bool refused_by_server(DbKind kind, const DbOutcome *said) {
       if (g_str_has_prefix(said->sqlstate, not_there[i])) return false;
     return true;
   }
-  return ((said->code >= 1000 && said->code < 2000) || said->code >= 3000) && said->code != 1040 && said->code != 1047 && said->code != 1053;
+  return ((said->code >= 1000 && said->code < 2000) || said->code >= 3000) && said->code != 1040 &&
+         said->code != 1047 && said->code != 1053;
 }
 
 static Answer ask_session(Asking *asking, Outcome *outcome) {
@@ -73,12 +74,14 @@ static Answer ask_session(Asking *asking, Outcome *outcome) {
 static bool connected_to_itself(int fd) {
   struct sockaddr_in here = {0}, there = {0};
   socklen_t len = sizeof here, len2 = sizeof there;
-  return getsockname(fd, (struct sockaddr *)&here, &len) == 0 && getpeername(fd, (struct sockaddr *)&there, &len2) == 0 &&
-         here.sin_port == there.sin_port && here.sin_addr.s_addr == there.sin_addr.s_addr;
+  return getsockname(fd, (struct sockaddr *)&here, &len) == 0 &&
+         getpeername(fd, (struct sockaddr *)&there, &len2) == 0 && here.sin_port == there.sin_port &&
+         here.sin_addr.s_addr == there.sin_addr.s_addr;
 }
 
 static Answer ask_tcp(Asking *asking, int port) {
-  struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  struct sockaddr_in to = {
+      .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) {
     saw(asking, "make a socket: %s", g_strerror(errno));
@@ -119,7 +122,8 @@ static Answer ask_log(Asking *asking, Outcome *outcome) {
     return ANSWER_NEVER;
   }
   const char *why = NULL;
-  PatternResult found = output_find(asking->node->output, pattern, asking->looked_to, false, false, &asking->looked_to, NULL, &why);
+  PatternResult found =
+      output_find(asking->node->output, pattern, asking->looked_to, false, false, &asking->looked_to, NULL, &why);
   if (found == PATTERN_YES) return ANSWER_YES;
   if (found == PATTERN_UNDECIDED) {
     outcome_error(outcome, "pattern /%s/ could not be decided: %s", pattern_text(pattern), why);
@@ -148,9 +152,10 @@ static Answer check_owner(Asking *asking, int port, Outcome *outcome) {
   bool listening = false;
   g_autofree char *stranger = NULL;
   if (port_owner(port, tree, &listening, &stranger) != 0) return ANSWER_YES;
-  if (!listening) return asking->ready->kind == READY_HTTP ? ANSWER_YES : ANSWER_NOT_YET;   /* http: a url of another port */
-  outcome_error(outcome, "what answers on port %d of server '%s' is not that server: the listener belongs to %s", port, node->name,
-                stranger ? stranger : "another process");
+  if (!listening)
+    return asking->ready->kind == READY_HTTP ? ANSWER_YES : ANSWER_NOT_YET; /* http: a url of another port */
+  outcome_error(outcome, "what answers on port %d of server '%s' is not that server: the listener belongs to %s", port,
+                node->name, stranger ? stranger : "another process");
   return ANSWER_NEVER;
 }
 
@@ -159,7 +164,9 @@ static Answer ask(Asking *asking, Outcome *outcome) {
   GError *error = NULL;
   int tcp_port = asking->node->port;
   g_autofree char *text = NULL;
-  const Text *wanted = asking->ready->kind == READY_HTTP ? &asking->ready->url : asking->ready->kind == READY_TCP ? &asking->ready->port : NULL;
+  const Text *wanted = asking->ready->kind == READY_HTTP  ? &asking->ready->url
+                       : asking->ready->kind == READY_TCP ? &asking->ready->port
+                                                          : NULL;
   if (wanted && wanted->raw) {
     text = scope_render(&scope, wanted, NULL, &error);
     if (!text) {
@@ -206,7 +213,8 @@ static bool give_up(Asking *asking, WaitResult result, Outcome *outcome) {
     else outcome_fail(outcome, "server '%s' %s before it was ready", node->name, end);
   } else {
     outcome_fail(outcome, "server '%s' was not ready in time (%.1f s after its start); the last try: %s", node->name,
-                 (double)(g_get_monotonic_time() - node->spawned_at) / G_USEC_PER_SEC, asking->last ? asking->last : "no answer");
+                 (double)(g_get_monotonic_time() - node->spawned_at) / G_USEC_PER_SEC,
+                 asking->last ? asking->last : "no answer");
   }
   g_autofree char *story = node_last_lines(node, 20);
   outcome_add(outcome, story);
@@ -222,7 +230,8 @@ static bool ask_until(Asking *asking, Outcome *outcome) {
     bool last = deadline_passed(end);
     if (last) asking->limit = deadline_in(LAST_TRY);   /* so that a slow machine has looked at the end, too */
     Answer answer = ask(asking, outcome);
-    if (answer == ANSWER_YES && process && process->exited) continue;   /* it answered and ended: who awaits it tells of that */
+    if (answer == ANSWER_YES && process && process->exited)
+      continue; /* it answered and ended: who awaits it tells of that */
     if (answer == ANSWER_YES) return true;
     if (answer == ANSWER_NEVER) return false;
     if (fiber_cancelled()) return outcome_cancel(outcome);

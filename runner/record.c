@@ -82,7 +82,9 @@ void run_record_free(RunRecord *record) {
 
 /* ---- Fields.  Whoever wrote the line may have put anything anywhere: a member of another type is an absent one. */
 
-static gint64 int_field(const JsonPart *object, const char *key) { return json_part_int(json_part_member(object, key)); }
+static gint64 int_field(const JsonPart *object, const char *key) {
+  return json_part_int(json_part_member(object, key));
+}
 
 /* Bytes that are no UTF-8 come as {"base64": ...}. */
 static char *text_of(const JsonPart *part) {

@@ -43,7 +43,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(RunRecord, run_record_free)
 
 /* What changed with this line; test NULL: the run itself. kind is interned ("verdict"). text: what a debug, workload
  * or invariant event says, until the next line. */
-typedef struct RecordChange { const char *kind; TestRecord *test; AttemptRecord *attempt; const char *text; } RecordChange;
+typedef struct RecordChange {
+  const char *kind;
+  TestRecord *test;
+  AttemptRecord *attempt;
+  const char *text;
+} RecordChange;
 /* One line without its newline. Bytes that were no UTF-8 come back as they were (a NUL as U+FFFD). false: not an event of ours (counted). */
 bool run_record_line(RunRecord *record, const char *line, gsize len, RecordChange *change);
 bool run_record_file(RunRecord *record, const char *path, GError **error);
@@ -52,7 +57,7 @@ guint run_record_n_tests(const RunRecord *record);
 TestRecord *run_record_test(const RunRecord *record, guint i);     /* in planned order, runs one after the other */
 guint run_record_count(const RunRecord *record, Verdict verdict);  /* VERDICT_NONE: cut off or not yet run */
 guint run_record_bad_lines(const RunRecord *record);
-gint64 run_record_started(const RunRecord *record);                /* microseconds since the epoch, of the earliest run */
+gint64 run_record_started(const RunRecord *record); /* microseconds since the epoch, of the earliest run */
 gint64 run_record_us(const RunRecord *record);                     /* longest run_ended */
 int run_record_signal(const RunRecord *record);                    /* 0: none ended it */
 const char *run_record_host(const RunRecord *record);

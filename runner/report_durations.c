@@ -46,8 +46,10 @@ static void append_rounds(GString *out, const Rounds *rounds) {
   const gint64 *us = (const gint64 *)(gpointer)rounds->us->data;
   guint n = rounds->us->len;
   g_array_sort(rounds->us, by_length);
-  g_autofree char *shortest = text_duration(us[0]), *median = text_duration(us[n / 2]), *longest = text_duration(us[n - 1]);
-  g_string_append_printf(out, "%s: %u rounds of %s to %s, half of them within %s", rounds->name, n, shortest, longest, median);
+  g_autofree char *shortest = text_duration(us[0]), *median = text_duration(us[n / 2]),
+                  *longest = text_duration(us[n - 1]);
+  g_string_append_printf(out, "%s: %u rounds of %s to %s, half of them within %s", rounds->name, n, shortest, longest,
+                         median);
   if (rounds->bad > 0) g_string_append_printf(out, "; %u did not pass", rounds->bad);
   g_string_append_c(out, '\n');
 }

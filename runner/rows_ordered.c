@@ -74,7 +74,8 @@ static int pair_score(OrderedRows *o, guint i, guint j, EditKind *how) {
   const GotRow *got = g_ptr_array_index(o->window, j);
   const ExpectedRow *row = &o->rows->v[o->e + i];
   /* Patterns that run into limits take their time: no more of them are tried. */
-  guint differing = o->unclear != NULL ? MAX(row->n, got->n) : expected_row_differs(row, got->n, got->cells, &o->unclear);
+  guint differing =
+      o->unclear != NULL ? MAX(row->n, got->n) : expected_row_differs(row, got->n, got->cells, &o->unclear);
   o->comparisons++;
   *how = differing == 0 ? EDIT_KEPT : EDIT_CHANGED;
   return differing == 0 ? SCORE_KEPT : SCORE_CHANGED + SCORE_ALL_CELLS * (int)differing / (int)MAX(row->n, got->n);

@@ -166,11 +166,13 @@ static void tell_planned(Run *run) {
 }
 
 static void tell_run_ended(Run *run) {
-  static const Verdict verdicts[] = {VERDICT_PASSED, VERDICT_FAILED, VERDICT_ERROR, VERDICT_SKIPPED, VERDICT_FLAKY, VERDICT_LEAKED};
+  static const Verdict verdicts[] = {VERDICT_PASSED,  VERDICT_FAILED, VERDICT_ERROR,
+                                     VERDICT_SKIPPED, VERDICT_FLAKY,  VERDICT_LEAKED};
   guint64 from = merged_size(run);
   event_begin(run->log, "run_ended");
   event_int(run->log, "us", g_get_monotonic_time() - run->began);
-  for (guint i = 0; i < G_N_ELEMENTS(verdicts); i++) event_int(run->log, verdict_word(verdicts[i]), run_record_count(run->record, verdicts[i]));
+  for (guint i = 0; i < G_N_ELEMENTS(verdicts); i++)
+    event_int(run->log, verdict_word(verdicts[i]), run_record_count(run->record, verdicts[i]));
   if (run->result->signal) event_int(run->log, "signal", run->result->signal);
   event_end(run->log);
   note_own(run, from);
@@ -183,7 +185,8 @@ static char *again_line(const Run *run, const PlannedTest *planned) {
   g_autofree char *name = g_shell_quote(planned->test->name), *file = g_shell_quote(planned->file);
   g_string_printf(line, "%s -t %s", run->options->program ? run->options->program : "runner", name);
   if (run->options->user) g_string_append_printf(line, " --user %s", run->options->user);
-  if (run->options->timeout_scale != 1.0) g_string_append_printf(line, " --timeout-scale %g", run->options->timeout_scale);
+  if (run->options->timeout_scale != 1.0)
+    g_string_append_printf(line, " --timeout-scale %g", run->options->timeout_scale);
   for (const char *const *set = run->options->sets; set && *set; set++) {
     g_autofree char *quoted = g_shell_quote(*set);
     g_string_append_printf(line, " --set %s", quoted);
@@ -255,8 +258,14 @@ static bool begin_worker(Attempt *attempt, GError **error) {
     g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno), "make a socket pair: %s", g_strerror(errno));
     return false;
   }
-  WorkerTask task = {.planned = attempt->planned, .attempt = attempt->number, .options = &run->cluster, .events_path = attempt->events_path,
-                     .again = attempt->again, .control = pair[1], .runner = run->pidfd, .keep = run->options->keep,
+  WorkerTask task = {.planned = attempt->planned,
+                     .attempt = attempt->number,
+                     .options = &run->cluster,
+                     .events_path = attempt->events_path,
+                     .again = attempt->again,
+                     .control = pair[1],
+                     .runner = run->pidfd,
+                     .keep = run->options->keep,
                      .timeout_scale = run->options->timeout_scale};
   attempt->worker = process_fork(worker_main, &task, error);
   close(pair[1]);
@@ -326,7 +335,8 @@ static void watch_attempt(gpointer data) {
     g_error_free(error);
   }
   bool bad = attempt->verdict != VERDICT_PASSED && attempt->verdict != VERDICT_SKIPPED;
-  if (wants_retry(run, attempt)) g_queue_push_head(&run->waiting, attempt_new(run, attempt->planned, attempt->number + 1));
+  if (wants_retry(run, attempt))
+    g_queue_push_head(&run->waiting, attempt_new(run, attempt->planned, attempt->number + 1));
   else if (bad && (run->options->fail_fast || run->options->until_fail)) run->stopping = true;
   g_ptr_array_remove(run->running, attempt);
   attempt_free(attempt);
@@ -350,7 +360,9 @@ static bool may_run(const Run *run, const Attempt *next) {
     const Attempt *other = g_ptr_array_index(run->running, i);
     if (other->planned->test->exclusive || next->planned->test->exclusive) return false;
     if (share_fixed_port(other->planned->test, next->planned->test)) return false;
-    if (!next->planned->test->parallel && !other->planned->test->parallel && strcmp(other->planned->file, next->planned->file) == 0) return false;
+    if (!next->planned->test->parallel && !other->planned->test->parallel &&
+        strcmp(other->planned->file, next->planned->file) == 0)
+      return false;
   }
   return true;
 }
@@ -372,7 +384,8 @@ static Attempt *take_next(Run *run) {
 static guint limit_now(Run *run) {
   if (debug_options_interactive(run->options->debug)) return 1;
   /* Memory that is nearly full of files is left to those tests that fill it. */
-  if (run->in_memory && run->running->len > 0 && memory_dir_room() < ROOM_OF_A_TEST * (run->running->len + 1)) return run->running->len;
+  if (run->in_memory && run->running->len > 0 && memory_dir_room() < ROOM_OF_A_TEST * (run->running->len + 1))
+    return run->running->len;
   if (run->options->jobs > 0) return run->options->jobs;
   return load_limit(&run->load, run->running->len, run->waiting.length > 0);
 }
@@ -402,10 +415,12 @@ static void on_signal(const struct signalfd_siginfo *info, gpointer data) {
   run->stopping = true;
   if (run->terminal) {
     g_autofree char *text = again ? g_strdup("killing what still runs")
-                                  : g_strdup_printf("stopped by %s: ending the servers (again: without grace)", signal_name((int)info->ssi_signo));
+                                  : g_strdup_printf("stopped by %s: ending the servers (again: without grace)",
+                                                    signal_name((int)info->ssi_signo));
     terminal_report_say(run->terminal, text);
   }
-  for (guint i = 0; i < run->running->len; i++) order(g_ptr_array_index(run->running, i), again ? WORKER_HURRY : WORKER_STOP);
+  for (guint i = 0; i < run->running->len; i++)
+    order(g_ptr_array_index(run->running, i), again ? WORKER_HURRY : WORKER_STOP);
   cond_wake(&run->changed);
 }
 
@@ -415,8 +430,9 @@ static void sweep_old_runs(Run *run) {
   RegistrySweep *sweep = registry_sweep(NULL);
   if (!sweep) return;
   for (guint i = 0; run->terminal && i < sweep->directories->len; i++) {
-    g_autofree char *text = g_strdup_printf("an earlier run was killed; %u process%s of it ended now, its files are in %s", sweep->processes,
-                                            sweep->processes == 1 ? "" : "es", (const char *)g_ptr_array_index(sweep->directories, i));
+    g_autofree char *text = g_strdup_printf(
+        "an earlier run was killed; %u process%s of it ended now, its files are in %s", sweep->processes,
+        sweep->processes == 1 ? "" : "es", (const char *)g_ptr_array_index(sweep->directories, i));
     terminal_report_say(run->terminal, text);
   }
   registry_sweep_free(sweep);
@@ -434,7 +450,8 @@ static bool make_directory(Run *run, GError **error) {
   run->result->directory = g_strdup(run->dir);
   run->merged = open(run->result->events, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   if (run->merged >= 0) return true;
-  g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno), "make '%s': %s", run->result->events, g_strerror(errno));
+  g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno), "make '%s': %s", run->result->events,
+              g_strerror(errno));
   return false;
 }
 
@@ -443,7 +460,8 @@ static void begin_registry(Run *run) {
   run->id = registry_run_id();
   if (registry_begin(run->id, run->dir, &error)) return;
   if (run->terminal) {
-    g_autofree char *text = g_strdup_printf("warning: %s; what a killed run leaves will not be found later", error->message);
+    g_autofree char *text =
+        g_strdup_printf("warning: %s; what a killed run leaves will not be found later", error->message);
     terminal_report_say(run->terminal, text);
   }
   g_error_free(error);
@@ -454,10 +472,12 @@ static void begin_record(Run *run) {
   tell_run(run);
   tell_planned(run);
   note_own(run, 0);
-  for (guint i = 0; i < plan_n_tests(run->plan); i++) g_queue_push_tail(&run->waiting, attempt_new(run, plan_test(run->plan, i), 1));
+  for (guint i = 0; i < plan_n_tests(run->plan); i++)
+    g_queue_push_tail(&run->waiting, attempt_new(run, plan_test(run->plan, i), 1));
 }
 
-bool run_tests(const Plan *plan, const RunOptions *options, RunRecord *record, TerminalReport *terminal, RunResult *result, GError **error) {
+bool run_tests(const Plan *plan, const RunOptions *options, RunRecord *record, TerminalReport *terminal,
+               RunResult *result, GError **error) {
   static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
   Run run = {.plan = plan, .options = options, .record = record, .terminal = terminal, .result = result, .merged = -1,
              .began = g_get_monotonic_time()};
@@ -471,8 +491,16 @@ bool run_tests(const Plan *plan, const RunOptions *options, RunRecord *record, T
   if (good) {
     g_autofree char *cwd = g_get_current_dir();
     begin_registry(&run);
-    run.cluster = (ClusterOptions){.run_id = run.id, .run_dir = run.dir, .keep_dir = run.in_memory ? run.disk : NULL, .cwd = cwd, .user = &run.user, .sets = options->sets, .debug = options->debug,
-                                   .require_all = options->require_all, .seed = options->seed, .log_cap = options->log_cap ? (guint64)options->log_cap : OUTPUT_CAP_DEFAULT};
+    run.cluster = (ClusterOptions){.run_id = run.id,
+                                   .run_dir = run.dir,
+                                   .keep_dir = run.in_memory ? run.disk : NULL,
+                                   .cwd = cwd,
+                                   .user = &run.user,
+                                   .sets = options->sets,
+                                   .debug = options->debug,
+                                   .require_all = options->require_all,
+                                   .seed = options->seed,
+                                   .log_cap = options->log_cap ? (guint64)options->log_cap : OUTPUT_CAP_DEFAULT};
     run.pidfd = pidfd_open(getpid(), 0);
     run.running = g_ptr_array_new();
     load_init(&run.load);

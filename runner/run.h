@@ -34,7 +34,8 @@ typedef struct RunResult {
 } RunResult;
 
 /* false with error: it could not begin. record gets every event, terminal (may be NULL) every change. */
-bool run_tests(const Plan *plan, const RunOptions *options, RunRecord *record, TerminalReport *terminal, RunResult *result, GError **error);
+bool run_tests(const Plan *plan, const RunOptions *options, RunRecord *record, TerminalReport *terminal,
+               RunResult *result, GError **error);
 void run_result_clear(RunResult *result);
 
 #endif

@@ -44,11 +44,13 @@ static char *read_password(Scope *scope, const Text *file, GError **error) {
   g_autofree char *name = scope_render(scope, file, NULL, error);
   if (!name) return NULL;
   g_autofree char *beside = g_path_get_dirname(scope->cluster->planned->file);
-  g_autofree char *first = g_build_filename(beside, name, NULL), *second = g_build_filename(scope->cluster->options->cwd, name, NULL);
+  g_autofree char *first = g_build_filename(beside, name, NULL),
+                  *second = g_build_filename(scope->cluster->options->cwd, name, NULL);
   const char *path = g_path_is_absolute(name) ? name : g_file_test(first, G_FILE_TEST_EXISTS) ? first : second;
   char *contents = NULL;
   if (!g_file_test(path, G_FILE_TEST_EXISTS)) {
-    g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_NOENT, "password_file '%s' is neither beside the definition nor where the run was started", name);
+    g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_NOENT,
+                "password_file '%s' is neither beside the definition nor where the run was started", name);
     return NULL;
   }
   if (!g_file_get_contents(path, &contents, NULL, error)) {
@@ -89,7 +91,8 @@ static bool words_add(Words *words, Scope *scope, const SessionWords *layer, GEr
 }
 
 /* A database of '' is none: Dolt's multi_repo servers have no default database. */
-static void fill_target(DbTarget *target, const Words *words, const Node *node, const char *const *infile_dirs, const char *log_name) {
+static void fill_target(DbTarget *target, const Words *words, const Node *node, const char *const *infile_dirs,
+                        const char *log_name) {
   static const DbTls modes[] = {[TLS_UNSET] = DB_TLS_OFF, [TLS_OFF] = DB_TLS_OFF, [TLS_PREFER] = DB_TLS_PREFER,
                                 [TLS_REQUIRE] = DB_TLS_REQUIRE, [TLS_VERIFY] = DB_TLS_VERIFY};
   target->kind = node->engine->client == CLIENT_POSTGRESQL ? DB_POSTGRESQL : DB_MYSQL;
@@ -108,16 +111,20 @@ static void fill_target(DbTarget *target, const Words *words, const Node *node, 
   target->log_name = log_name;
 }
 
-Session *session_open(Scope *scope, Node *node, const SessionWords *step_words, Deadline deadline, DbOutcome *said, Outcome *outcome) {
-  g_auto(Words) words = {.params = g_array_new(FALSE, FALSE, sizeof(DbParam)), .owned = g_ptr_array_new_with_free_func(g_free)};
+Session *session_open(Scope *scope, Node *node, const SessionWords *step_words, Deadline deadline, DbOutcome *said,
+                      Outcome *outcome) {
+  g_auto(Words)
+      words = {.params = g_array_new(FALSE, FALSE, sizeof(DbParam)), .owned = g_ptr_array_new_with_free_func(g_free)};
   GError *error = NULL;
   if (node->engine->client == CLIENT_NONE) {
-    outcome_error(outcome, "server '%s' takes no sessions: its engine '%s' has no client", node->name, node->engine->name);
+    outcome_error(outcome, "server '%s' takes no sessions: its engine '%s' has no client", node->name,
+                  node->engine->name);
     return NULL;
   }
   Scope own = *scope;
   own.roles.self = node;         /* whom a profile and a server mean by it, whoever asks */
-  if (!words_add(&words, &own, &node->engine->words, &error) || !words_add(&words, &own, &node->server->words, &error) ||
+  if (!words_add(&words, &own, &node->engine->words, &error) ||
+      !words_add(&words, &own, &node->server->words, &error) ||
       (step_words && !words_add(&words, scope, step_words, &error))) {
     outcome_take_error(outcome, error);
     return NULL;
@@ -142,7 +149,8 @@ void session_free(Session *session) {
 }
 
 bool session_ask(Session *session, const char *sql, Deadline deadline, Collected *answer, DbOutcome *said) {
-  db_execute(session->db, sql, strlen(sql), false, 0, NULL, answer ? collected_sink(answer) : NULL, false, deadline, said);
+  db_execute(session->db, sql, strlen(sql), false, 0, NULL, answer ? collected_sink(answer) : NULL, false, deadline,
+             said);
   return said->status == DB_OK;
 }
 

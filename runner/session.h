@@ -23,7 +23,8 @@ typedef struct Session {
 
 /* NULL when it did not come about: *said tells why when the server (or the library) did, otherwise *outcome (a file that cannot
  * be read, an engine without a client). */
-Session *session_open(Scope *scope, Node *node, const SessionWords *words, Deadline deadline, DbOutcome *said, Outcome *outcome);
+Session *session_open(Scope *scope, Node *node, const SessionWords *words, Deadline deadline, DbOutcome *said,
+                      Outcome *outcome);
 void session_free(Session *session);
 
 /* One statement, bounded; for the engine's questions and recipes. Collected answer or NULL with the outcome's headline set. */

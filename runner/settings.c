@@ -156,7 +156,8 @@ static char *nested_text(SettingsForm form, guint n, const Setting *settings) {
   return g_string_free(out, FALSE);
 }
 
-char *settings_text(SettingsForm form, bool append, const char *section, const char *before, guint n, const Setting *settings) {
+char *settings_text(SettingsForm form, bool append, const char *section, const char *before, guint n,
+                    const Setting *settings) {
   switch (form) {
   case FORM_CONF: return conf_text(append, before, n, settings);
   case FORM_INI: return ini_text(section, n, settings);

@@ -13,6 +13,7 @@
 typedef struct Setting { const char *key, *value; } Setting;
 
 /* The file's new text. before: what is there now, NULL when there is none (or it is ours as a whole). */
-char *settings_text(SettingsForm form, bool append, const char *section, const char *before, guint n, const Setting *settings);
+char *settings_text(SettingsForm form, bool append, const char *section, const char *before, guint n,
+                    const Setting *settings);
 
 #endif

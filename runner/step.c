@@ -12,15 +12,38 @@
 #define LAST_TRY (1 * G_USEC_PER_SEC)
 
 static const StepRun verbs[N_VERBS] = {
-  [VERB_SQL] = step_sql,         [VERB_CLOSE] = step_close,     [VERB_AWAIT] = step_await,       [VERB_START] = step_start,
-  [VERB_RESTART] = step_restart, [VERB_STOP] = step_stop,       [VERB_RELOAD] = step_reload,     [VERB_KILL] = step_kill,
-  [VERB_PAUSE] = step_pause,     [VERB_RESUME] = step_resume,   [VERB_SIGNAL] = step_signal,     [VERB_EXITED] = step_exited,
-  [VERB_CLONE] = step_clone,     [VERB_PROMOTE] = step_promote, [VERB_FOLLOW] = step_follow,     [VERB_REJOIN] = step_rejoin,
-  [VERB_SYNC] = step_sync,       [VERB_EQUAL] = step_equal,     [VERB_LOG] = step_log,           [VERB_RUN] = step_command,
-  [VERB_HTTP] = step_http,       [VERB_FILE] = step_file,
-  [VERB_LINK] = step_link,       [VERB_SLEEP] = step_sleep,     [VERB_TOGETHER] = step_together, [VERB_LOOP] = step_loop,       [VERB_GROUP] = step_group,
-  [VERB_WORKLOAD] = step_workload, [VERB_CHECK_WORKLOAD] = step_check_workload, [VERB_STOP_WORKLOAD] = step_stop_workload,
-  [VERB_INVARIANT] = step_invariant, [VERB_END_INVARIANT] = step_end_invariant,
+    [VERB_SQL] = step_sql,
+    [VERB_CLOSE] = step_close,
+    [VERB_AWAIT] = step_await,
+    [VERB_START] = step_start,
+    [VERB_RESTART] = step_restart,
+    [VERB_STOP] = step_stop,
+    [VERB_RELOAD] = step_reload,
+    [VERB_KILL] = step_kill,
+    [VERB_PAUSE] = step_pause,
+    [VERB_RESUME] = step_resume,
+    [VERB_SIGNAL] = step_signal,
+    [VERB_EXITED] = step_exited,
+    [VERB_CLONE] = step_clone,
+    [VERB_PROMOTE] = step_promote,
+    [VERB_FOLLOW] = step_follow,
+    [VERB_REJOIN] = step_rejoin,
+    [VERB_SYNC] = step_sync,
+    [VERB_EQUAL] = step_equal,
+    [VERB_LOG] = step_log,
+    [VERB_RUN] = step_command,
+    [VERB_HTTP] = step_http,
+    [VERB_FILE] = step_file,
+    [VERB_LINK] = step_link,
+    [VERB_SLEEP] = step_sleep,
+    [VERB_TOGETHER] = step_together,
+    [VERB_LOOP] = step_loop,
+    [VERB_GROUP] = step_group,
+    [VERB_WORKLOAD] = step_workload,
+    [VERB_CHECK_WORKLOAD] = step_check_workload,
+    [VERB_STOP_WORKLOAD] = step_stop_workload,
+    [VERB_INVARIANT] = step_invariant,
+    [VERB_END_INVARIANT] = step_end_invariant,
 };
 
 /* Frames hold steps that have limits of their own; Dolt's queries do too. */
@@ -87,7 +110,10 @@ static GPtrArray *nodes_by_role(Context *context, const char *role, Outcome *out
     return NULL;
   }
   if (found->len == 1 || (found->len > 1 && strcmp(role, "primary") != 0)) return g_steal_pointer(&found);
-  outcome_fail(outcome, found->len == 0 ? "no running server says that its role is '%s'" : "more than one server says that its role is '%s'", role);
+  outcome_fail(outcome,
+               found->len == 0 ? "no running server says that its role is '%s'"
+                               : "more than one server says that its role is '%s'",
+               role);
   outcome_add(outcome, answers->str);
   return NULL;
 }
@@ -135,7 +161,8 @@ static bool steps_name_exit(const Steps *steps, guint from, const char *name) {
 }
 
 bool steps_expect_exit(Cluster *cluster, const Node *node) {
-  return steps_name_exit(&cluster->test->steps, cluster->position, node->name) || steps_name_exit(&cluster->test->finally, 0, node->name);
+  return steps_name_exit(&cluster->test->steps, cluster->position, node->name) ||
+         steps_name_exit(&cluster->test->finally, 0, node->name);
 }
 
 /* ---- One step, again and again */
@@ -169,7 +196,8 @@ static void judge_starvation(Context *context, const Tries *tries, Outcome *outc
   gint64 waited = clock_now() - tries->began, late = context->scope.cluster->lag_total - tries->lag_before;
   if (outcome->kind != OUTCOME_FAILED || waited < 500000 || late < waited / 4) return;
   outcome->kind = OUTCOME_ERROR;
-  outcome_addf(outcome, "  the machine was overloaded: of %.1f s of waiting, runner itself did not run for %.1f s", seconds(waited), seconds(late));
+  outcome_addf(outcome, "  the machine was overloaded: of %.1f s of waiting, runner itself did not run for %.1f s",
+               seconds(waited), seconds(late));
 }
 
 static void tell_tries(Context *context, const Tries *tries, Outcome *outcome) {
@@ -234,7 +262,8 @@ static void stay(Context *context, const Step *step, Tries *tries, Outcome *outc
     one_try(context, step, deadline_in(step->timeout >= 0 ? step->timeout : TRY_LIMIT), DEADLINE_NONE, tries, outcome);
     if (outcome->kind == OUTCOME_CANCELLED) return;
     if (outcome->kind == OUTCOME_OK) continue;
-    outcome_addf(outcome, "  it held for %.2f s of the %.2f s that it was to stay so", seconds(held), seconds(step->stays));
+    outcome_addf(outcome, "  it held for %.2f s of the %.2f s that it was to stay so", seconds(held),
+                 seconds(step->stays));
     return;
   }
 }
@@ -245,7 +274,9 @@ static void run_surrounded(Context *context, const Step *step, Outcome *outcome)
   if (step->within >= 0) {
     try_within(context, step, &tries, outcome);
   } else {
-    Deadline limit = step->timeout >= 0 ? deadline_in(step->timeout) : has_own_limits(context, step) ? DEADLINE_NONE : deadline_in(TRY_LIMIT);
+    Deadline limit = step->timeout >= 0              ? deadline_in(step->timeout)
+                     : has_own_limits(context, step) ? DEADLINE_NONE
+                                                     : deadline_in(TRY_LIMIT);
     one_try(context, step, limit, DEADLINE_NONE, &tries, outcome);
   }
   if (outcome->kind == OUTCOME_OK && step->stays >= 0) stay(context, step, &tries, outcome);
@@ -293,7 +324,9 @@ static void begin_background(Context *context, const Step *step, Outcome *outcom
   wait_turn();
   Deadline limit = deadline_in(TRY_LIMIT);
   while (!background->sent && !background->done)
-    if (!wait_outcome(context, wait_cond(&background->changed, limit), outcome, "its statement could not be sent in time")) return;
+    if (!wait_outcome(context, wait_cond(&background->changed, limit), outcome,
+                      "its statement could not be sent in time"))
+      return;
 }
 
 /* Its failure is told by another step, or by none. */
@@ -308,8 +341,8 @@ static void name_background(const Background *background, Outcome *outcome) {
 bool background_collect(Context *context, Background *background, Outcome *outcome) {
   while (!background->done) {
     WaitResult result = wait_cond(&background->changed, context->limit);
-    if (!wait_outcome(context, result, outcome, "step %s, in the background as '%s', is not done in time", background->label,
-                      background->name ? background->name : "?"))
+    if (!wait_outcome(context, result, outcome, "step %s, in the background as '%s', is not done in time",
+                      background->label, background->name ? background->name : "?"))
       return false;
   }
   fiber_join(background->fiber, DEADLINE_NONE);
@@ -398,8 +431,9 @@ static void name_failure(Context *context, const Step *step, Outcome *outcome) {
   if (frame && g_str_has_prefix(outcome->headline, "step ")) return;
   g_autofree char *quoted = step->name ? g_strdup_printf(" '%s'", step->name) : g_strdup("");
   const char *joint = g_str_has_prefix(outcome->headline, "on ") ? ", " : ": ";
-  char *headline = context->quiet ? g_strdup_printf("step %s%s of the recipe%s%s", context->label, quoted, joint, outcome->headline)
-                                  : g_strdup_printf("step %s%s%s%s", context->label, quoted, joint, outcome->headline);
+  char *headline =
+      context->quiet ? g_strdup_printf("step %s%s of the recipe%s%s", context->label, quoted, joint, outcome->headline)
+                     : g_strdup_printf("step %s%s%s%s", context->label, quoted, joint, outcome->headline);
   g_free(outcome->headline);
   outcome->headline = headline;
 }
@@ -460,11 +494,13 @@ bool recipe_run(Context *context, const Steps *recipe, Roles roles, const char *
   return run_recipe(&inner, recipe, roles, what, outcome);
 }
 
-bool recipe_run_for(Cluster *cluster, const Steps *recipe, Roles roles, const char *what, const Texts *extra_args, Deadline limit, Outcome *outcome) {
+bool recipe_run_for(Cluster *cluster, const Steps *recipe, Roles roles, const char *what, const Texts *extra_args,
+                    Deadline limit, Outcome *outcome) {
   Context inner = {.scope = {.cluster = cluster}, .limit = limit, .list_limit = limit, .extra_args = &extra_args};
   if (!run_recipe(&inner, recipe, roles, what, outcome)) return false;
   if (!extra_args || extra_args->n == 0) return true;
-  return outcome_error(outcome, "%s: none of the programs of engine '%s' was run that could take 'args'", what, roles.self->engine->name);
+  return outcome_error(outcome, "%s: none of the programs of engine '%s' was run that could take 'args'", what,
+                       roles.self->engine->name);
 }
 
 /* ---- What a step does, in a line */
@@ -520,7 +556,10 @@ char *step_text(const Step *step) {
     for (guint i = 0; i < step->run.command.n; i++) g_string_append_printf(line, " %s", step->run.command.v[i].raw);
     break;
   case VERB_LINK: add_link(line, &step->link); break;
-  case VERB_FILE: g_string_append_printf(line, " of %s: %s %s", step->file.server.s, file_deed_text(&step->file), step->file.path.raw); break;
+  case VERB_FILE:
+    g_string_append_printf(line, " of %s: %s %s", step->file.server.s, file_deed_text(&step->file),
+                           step->file.path.raw);
+    break;
   case VERB_HTTP: add_http(line, &step->http); break;
   case VERB_GROUP: g_string_assign(line, step->group.label); break;
   case VERB_LOOP: g_string_append_printf(line, " %u times", step->loop.times); break;

@@ -22,11 +22,12 @@ typedef struct Context {
   Deadline list_limit;           /* no step of the list may go on longer (a recipe within a step) */
   bool limit_given;              /* by timeout or within: no verb's own default changes it */
   bool quiet;                    /* recipes: no step events */
-  const Texts **extra_args;      /* recipes: clone's args, added to the first of the engine's own programs that runs; NULL then */
+  const Texts *
+      *extra_args; /* recipes: clone's args, added to the first of the engine's own programs that runs; NULL then */
   Background *background;        /* the step runs in the background */
   const char *label;             /* "3", "3.2", "finally 1" */
-  GPtrArray *log_marks;          /* guint64 per node: where logs stood before the preceding step of this list; see step_log.c */
-  char **summary;                /* where a try leaves one line of what it saw, for the report of retries; may be NULL */
+  GPtrArray *log_marks; /* guint64 per node: where logs stood before the preceding step of this list; see step_log.c */
+  char **summary;       /* where a try leaves one line of what it saw, for the report of retries; may be NULL */
 } Context;
 
 typedef void (*StepRun)(Context *context, const Step *step, Outcome *outcome);
@@ -36,8 +37,8 @@ bool steps_run(Context *context, const Steps *steps, Outcome *outcome);
 /* Runs an engine's recipe for self, no step events. what: "promote 'standby'". */
 bool recipe_run(Context *context, const Steps *recipe, Roles roles, const char *what, Outcome *outcome);
 /* The same at the beginning of a test, where no step is. */
-bool recipe_run_for(Cluster *cluster, const Steps *recipe, Roles roles, const char *what, const Texts *extra_args, Deadline limit,
-                    Outcome *outcome);
+bool recipe_run_for(Cluster *cluster, const Steps *recipe, Roles roles, const char *what, const Texts *extra_args,
+                    Deadline limit, Outcome *outcome);
 
 /* A step that goes on while others run. */
 struct Background {

@@ -13,8 +13,11 @@ static Collected *answer_of(Context *context, Node *node, const EqualStep *equal
   Session *session = session_open(&context->scope, node, &equal->words, context->limit, &said, outcome);
   if (session) session_ask(session, sql, context->limit, answer, &said);
   if (said.status == DB_CANCELLED) outcome_cancel(outcome);
-  else if (said.status != DB_OK) outcome_fail(outcome, "on %s: %s", node->name, said.text ? said.text : "no answer in time");
-  else if (answer->over_cap) outcome_error(outcome, "on %s: the answer is larger than %u MiB; compare less at once", node->name, ANSWER_CAP >> 20);
+  else if (said.status != DB_OK)
+    outcome_fail(outcome, "on %s: %s", node->name, said.text ? said.text : "no answer in time");
+  else if (answer->over_cap)
+    outcome_error(outcome, "on %s: the answer is larger than %u MiB; compare less at once", node->name,
+                  ANSWER_CAP >> 20);
   if (outcome->kind != OUTCOME_OK) g_clear_pointer(&answer, collected_free);
   session_free(session);
   db_outcome_clear(&said);
@@ -22,7 +25,8 @@ static Collected *answer_of(Context *context, Node *node, const EqualStep *equal
 }
 
 /* One look. *again: they differ now, which may pass; a node that cannot say will not. */
-static bool look(Context *context, GPtrArray *nodes, const EqualStep *equal, const char *sql, bool ordered, bool *again, Outcome *outcome) {
+static bool look(Context *context, GPtrArray *nodes, const EqualStep *equal, const char *sql, bool ordered, bool *again,
+                 Outcome *outcome) {
   g_autoptr(GPtrArray) answers = g_ptr_array_new_with_free_func((GDestroyNotify)collected_free);
   g_autofree const char **names = g_new0(const char *, nodes->len);
   bool empty = true;
@@ -46,7 +50,8 @@ static bool look(Context *context, GPtrArray *nodes, const EqualStep *equal, con
   return outcome_fail(outcome, "no server has any row for: %s (if that is meant, say 'allow_empty: true')", sql);
 }
 
-static bool until_equal(Context *context, GPtrArray *nodes, const EqualStep *equal, const char *sql, bool ordered, Outcome *outcome) {
+static bool until_equal(Context *context, GPtrArray *nodes, const EqualStep *equal, const char *sql, bool ordered,
+                        Outcome *outcome) {
   for (gint64 pause = FIRST_PAUSE;; pause = MIN(pause * 2, LONGEST_PAUSE)) {
     bool last = deadline_passed(context->limit);
     Context inner = *context;
@@ -56,7 +61,8 @@ static bool until_equal(Context *context, GPtrArray *nodes, const EqualStep *equ
     bool again = false;
     if (look(&inner, nodes, equal, sql, ordered, &again, outcome)) return true;
     if (!again || last) return false;
-    if (wait_until(deadline_first(context->limit, deadline_after(pause))) == WAIT_CANCELLED) return outcome_cancel(outcome);
+    if (wait_until(deadline_first(context->limit, deadline_after(pause))) == WAIT_CANCELLED)
+      return outcome_cancel(outcome);
   }
 }
 

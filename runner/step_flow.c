@@ -18,7 +18,8 @@ static Background *find_background(Cluster *cluster, const char *name) {
 static bool is_blocked(Context *context, const Session *session, char **why) {
   Node *node = session->node;
   g_autoptr(GHashTable) own = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-  g_hash_table_insert(own, g_strdup("session_id"), g_strdup_printf("%" G_GUINT64_FORMAT, db_session_number(session->db)));
+  g_hash_table_insert(own, g_strdup("session_id"),
+                      g_strdup_printf("%" G_GUINT64_FORMAT, db_session_number(session->db)));
   Scope scope = context->scope;
   scope.own = own;
   scope.roles = (Roles){.self = node};
@@ -36,7 +37,8 @@ static void wait_blocked(Context *context, Background *background, Outcome *outc
   for (gint64 pause = 2000;; pause = MIN(pause * 2, 50000)) {
     const Session *session = background->done ? NULL : background->session;
     if (!session) {
-      outcome_fail(outcome, "step %s, in the background as '%s', was to be waiting, but it is done", background->label, background->name);
+      outcome_fail(outcome, "step %s, in the background as '%s', was to be waiting, but it is done", background->label,
+                   background->name);
       return;
     }
     if (!session->node->engine->blocked.raw) {
@@ -45,8 +47,9 @@ static void wait_blocked(Context *context, Background *background, Outcome *outc
     }
     if (is_blocked(context, session, &why)) return;
     if (deadline_passed(context->limit)) {
-      outcome_fail(outcome, "step %s, in the background as '%s', was to be waiting, but its server says that it is not%s%s", background->label,
-                   background->name, why ? ": " : "", why ? why : "");
+      outcome_fail(outcome,
+                   "step %s, in the background as '%s', was to be waiting, but its server says that it is not%s%s",
+                   background->label, background->name, why ? ": " : "", why ? why : "");
       return;
     }
     if (wait_until(deadline_first(context->limit, deadline_after(pause))) == WAIT_CANCELLED) {
@@ -108,7 +111,8 @@ static void join_lanes(guint n, Lane *lanes, Fiber **fibers, Cond *ended, Outcom
     left = 0;
     for (guint i = 0; i < n; i++) {
       if (!lanes[i].done) left++;
-      else if (lanes[i].outcome.kind != OUTCOME_OK && lanes[i].outcome.kind != OUTCOME_CANCELLED && outcome->kind == OUTCOME_OK)
+      else if (lanes[i].outcome.kind != OUTCOME_OK && lanes[i].outcome.kind != OUTCOME_CANCELLED &&
+               outcome->kind == OUTCOME_OK)
         outcome_move(outcome, &lanes[i].outcome);
     }
     if (left == 0) break;

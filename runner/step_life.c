@@ -32,7 +32,8 @@ static void tell_fault(Context *context, const Node *node, const char *what) {
 
 static bool change_settings(Context *context, Node *node, const Pairs *settings, Outcome *outcome) {
   if (settings->n == 0) return true;
-  if (!node->engine->has_settings_file) return outcome_error(outcome, "engine '%s' has no settings file", node->engine->name);
+  if (!node->engine->has_settings_file)
+    return outcome_error(outcome, "engine '%s' has no settings file", node->engine->name);
   Scope scope = context->scope;
   scope.roles.self = node;
   for (guint i = 0; i < settings->n; i++) {
@@ -47,7 +48,9 @@ static bool change_settings(Context *context, Node *node, const Pairs *settings,
 /* ---- start, restart, stop */
 
 static bool start_node(Context *context, Node *node, const LifeStep *life, Outcome *outcome) {
-  NodeRun run = {.args = life->has_args ? &life->args : NULL, .envs = life->has_envs ? &life->envs : NULL, .bindir = &life->bindir};
+  NodeRun run = {.args = life->has_args ? &life->args : NULL,
+                 .envs = life->has_envs ? &life->envs : NULL,
+                 .bindir = &life->bindir};
   if (life->lasting) {
     if (life->has_args) node->lasting_args = &life->args;
     if (life->has_envs) node->lasting_envs = &life->envs;
@@ -60,8 +63,10 @@ static bool start_node(Context *context, Node *node, const LifeStep *life, Outco
   /* What a recipe ran may have brought another server's file (pg_rewind does): the test's settings win. */
   if (context->quiet && !node_write_settings(node, outcome)) return false;
   if (life->has_fails)
-    return node_spawn(node, &run, outcome) && node_wait_failure(node, &life->fails, limit_in_try(context, FAIL_LIMIT), outcome);
-  if (life->lasting) return node_spawn(node, &run, outcome);   /* Dolt's way: readiness is asked when a session is wanted */
+    return node_spawn(node, &run, outcome) &&
+           node_wait_failure(node, &life->fails, limit_in_try(context, FAIL_LIMIT), outcome);
+  if (life->lasting)
+    return node_spawn(node, &run, outcome); /* Dolt's way: readiness is asked when a session is wanted */
   return node_start(node, &run, limit_of_its_own(context, node_ready_within(node)), outcome);
 }
 
@@ -70,7 +75,8 @@ static bool restart_node(Context *context, Node *node, const LifeStep *life, Out
 }
 
 static bool stop_node(Context *context, Node *node, const LifeStep *life, Outcome *outcome) {
-  if (!node_running(node)) return outcome_fail(outcome, "server '%s' is not running: there is nothing to stop", node->name);
+  if (!node_running(node))
+    return outcome_fail(outcome, "server '%s' is not running: there is nothing to stop", node->name);
   GError *error = NULL;
   Scope scope = context->scope;
   g_autofree char *mode = scope_render(&scope, &life->mode, NULL, &error);
@@ -78,9 +84,15 @@ static bool stop_node(Context *context, Node *node, const LifeStep *life, Outcom
   return node_stop(node, mode, outcome);
 }
 
-void step_start(Context *context, const Step *step, Outcome *outcome) { for_each_server(context, step, start_node, outcome); }
-void step_restart(Context *context, const Step *step, Outcome *outcome) { for_each_server(context, step, restart_node, outcome); }
-void step_stop(Context *context, const Step *step, Outcome *outcome) { for_each_server(context, step, stop_node, outcome); }
+void step_start(Context *context, const Step *step, Outcome *outcome) {
+  for_each_server(context, step, start_node, outcome);
+}
+void step_restart(Context *context, const Step *step, Outcome *outcome) {
+  for_each_server(context, step, restart_node, outcome);
+}
+void step_stop(Context *context, const Step *step, Outcome *outcome) {
+  for_each_server(context, step, stop_node, outcome);
+}
 
 /* ---- reload */
 
@@ -100,7 +112,8 @@ static bool wait_until_loaded(Context *context, Node *node, const char *before, 
       outcome_add(outcome, "  (if it is meant not to, send the signal by a 'signal' step)");
       return false;
     }
-    if (wait_until(deadline_first(context->limit, deadline_after(pause))) == WAIT_CANCELLED) return outcome_cancel(outcome);
+    if (wait_until(deadline_first(context->limit, deadline_after(pause))) == WAIT_CANCELLED)
+      return outcome_cancel(outcome);
   }
 }
 
@@ -118,20 +131,26 @@ static bool reload_by_signal(Context *context, Node *node, Outcome *outcome) {
 static bool reload_node(Context *context, Node *node, const LifeStep *life, Outcome *outcome) {
   const Engine *engine = node->engine;
   if (!change_settings(context, node, &life->settings, outcome)) return false;
-  if (!node_running(node)) return outcome_fail(outcome, "server '%s' is not running: there is nothing to reload", node->name);
+  if (!node_running(node))
+    return outcome_fail(outcome, "server '%s' is not running: there is nothing to reload", node->name);
   if (engine->reload_command.n > 0) {
     Scope scope = context->scope;
     scope.roles.self = node;
     g_autofree char *what = g_strdup_printf("reload server '%s'", node->name);
     for (guint i = 0; i < engine->reload_command.n; i++)
-      if (!command_must_texts(&scope, node, &engine->reload_command.v[i], node->dir, NULL, what, context->limit, outcome)) return false;
+      if (!command_must_texts(&scope, node, &engine->reload_command.v[i], node->dir, NULL, what, context->limit,
+                              outcome))
+        return false;
     return true;
   }
-  if (!engine->reload_signal.raw) return outcome_error(outcome, "engine '%s' cannot reload: its profile has no 'reload'", engine->name);
+  if (!engine->reload_signal.raw)
+    return outcome_error(outcome, "engine '%s' cannot reload: its profile has no 'reload'", engine->name);
   return reload_by_signal(context, node, outcome);
 }
 
-void step_reload(Context *context, const Step *step, Outcome *outcome) { for_each_server(context, step, reload_node, outcome); }
+void step_reload(Context *context, const Step *step, Outcome *outcome) {
+  for_each_server(context, step, reload_node, outcome);
+}
 
 /* ---- kill, pause, resume, signal */
 
@@ -156,19 +175,26 @@ static bool all_in_state(Node *node, bool stopped) {
 }
 
 static bool freeze(Context *context, Node *node, bool stopped, Outcome *outcome) {
-  if (!node_running(node)) return outcome_fail(outcome, "server '%s' is not running: there is nothing to %s", node->name, stopped ? "pause" : "resume");
+  if (!node_running(node))
+    return outcome_fail(outcome, "server '%s' is not running: there is nothing to %s", node->name,
+                        stopped ? "pause" : "resume");
   tell_fault(context, node, stopped ? "pause" : "resume");
   node->frozen = stopped;
   for (gint64 pause = 500;; pause = MIN(pause * 2, 20000)) {
     signal_tree(node, stopped ? SIGSTOP : SIGCONT);   /* again: it may have forked meanwhile */
     if (all_in_state(node, stopped) || !node_running(node)) return true;
-    if (deadline_passed(context->limit)) return outcome_error(outcome, "server '%s' could not be %s", node->name, stopped ? "paused" : "resumed");
+    if (deadline_passed(context->limit))
+      return outcome_error(outcome, "server '%s' could not be %s", node->name, stopped ? "paused" : "resumed");
     if (wait_until(deadline_after(pause)) == WAIT_CANCELLED) return outcome_cancel(outcome);
   }
 }
 
-static bool pause_node(Context *context, Node *node, const LifeStep *life, Outcome *outcome) { return freeze(context, node, true, outcome); }
-static bool resume_node(Context *context, Node *node, const LifeStep *life, Outcome *outcome) { return freeze(context, node, false, outcome); }
+static bool pause_node(Context *context, Node *node, const LifeStep *life, Outcome *outcome) {
+  return freeze(context, node, true, outcome);
+}
+static bool resume_node(Context *context, Node *node, const LifeStep *life, Outcome *outcome) {
+  return freeze(context, node, false, outcome);
+}
 
 /* Only what the server or a descendant of it started may be signalled by number. */
 static bool signal_pid(Context *context, Node *node, pid_t pid, int signo, Outcome *outcome) {
@@ -189,7 +215,8 @@ static bool signal_pid(Context *context, Node *node, pid_t pid, int signo, Outco
 /* Signals that servers take as a message: an exit after one of these needs an explanation of its own, unless it was of that
  * very signal. */
 static bool goes_on_after(int signo) {
-  static const int messages[] = {SIGHUP, SIGUSR1, SIGUSR2, SIGCONT, SIGSTOP, SIGTSTP, SIGWINCH, SIGCHLD, SIGURG, SIGALRM, SIGIO};
+  static const int messages[] = {SIGHUP,   SIGUSR1, SIGUSR2, SIGCONT, SIGSTOP, SIGTSTP,
+                                 SIGWINCH, SIGCHLD, SIGURG,  SIGALRM, SIGIO};
   for (guint i = 0; i < G_N_ELEMENTS(messages); i++)
     if (signo == messages[i]) return true;
   return false;
@@ -203,21 +230,31 @@ static bool signal_node(Context *context, Node *node, const LifeStep *life, Outc
   int signo = signal_number(name);
   if (signo == 0) return outcome_error(outcome, "'%s' is not a signal", name);
   if (!node->process) return outcome_fail(outcome, "server '%s' was not started yet", node->name);
-  g_autofree char *what = g_strdup_printf("signal %s%s%s", signal_name(signo), digits ? " to pid " : "", digits ? digits : "");
+  g_autofree char *what =
+      g_strdup_printf("signal %s%s%s", signal_name(signo), digits ? " to pid " : "", digits ? digits : "");
   tell_fault(context, node, what);
   pid_t pid = digits ? (pid_t)atoi(digits) : node->process->pid;
   if (pid != node->process->pid) return signal_pid(context, node, pid, signo, outcome);
-  if (!node_running(node)) return outcome_fail(outcome, "server '%s' is not running: there is nothing to signal", node->name);
+  if (!node_running(node))
+    return outcome_fail(outcome, "server '%s' is not running: there is nothing to signal", node->name);
   node->exit_explained = node->exit_explained || !goes_on_after(signo);
   node->signalled = signo;
   debug_signal(node, signo);
   return true;
 }
 
-void step_kill(Context *context, const Step *step, Outcome *outcome) { for_each_server(context, step, kill_node, outcome); }
-void step_pause(Context *context, const Step *step, Outcome *outcome) { for_each_server(context, step, pause_node, outcome); }
-void step_resume(Context *context, const Step *step, Outcome *outcome) { for_each_server(context, step, resume_node, outcome); }
-void step_signal(Context *context, const Step *step, Outcome *outcome) { for_each_server(context, step, signal_node, outcome); }
+void step_kill(Context *context, const Step *step, Outcome *outcome) {
+  for_each_server(context, step, kill_node, outcome);
+}
+void step_pause(Context *context, const Step *step, Outcome *outcome) {
+  for_each_server(context, step, pause_node, outcome);
+}
+void step_resume(Context *context, const Step *step, Outcome *outcome) {
+  for_each_server(context, step, resume_node, outcome);
+}
+void step_signal(Context *context, const Step *step, Outcome *outcome) {
+  for_each_server(context, step, signal_node, outcome);
+}
 
 /* ---- exited */
 
@@ -226,7 +263,8 @@ static bool exited_node(Context *context, Node *node, const LifeStep *life, Outc
   node->awaited++;               /* whatever its end is, it is told here */
   WaitResult result = process_wait(node->process, context->limit);
   node->awaited--;
-  if (!wait_outcome(context, result, outcome, "server '%s' was to end by itself, but it still runs", node->name)) return false;
+  if (!wait_outcome(context, result, outcome, "server '%s' was to end by itself, but it still runs", node->name))
+    return false;
   node->exit_explained = true;
   int status = node->process->status;
   g_autofree char *end = exit_text(status);
@@ -244,4 +282,6 @@ static bool exited_node(Context *context, Node *node, const LifeStep *life, Outc
   return false;
 }
 
-void step_exited(Context *context, const Step *step, Outcome *outcome) { for_each_server(context, step, exited_node, outcome); }
+void step_exited(Context *context, const Step *step, Outcome *outcome) {
+  for_each_server(context, step, exited_node, outcome);
+}

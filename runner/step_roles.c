@@ -28,11 +28,13 @@ static bool wait_attached(Context *context, Node *node, Outcome *outcome) {
     }
     asked = true;
     if (out_of_time) {
-      outcome_fail(outcome, "server '%s' did not attach to its primary in time%s%s", node->name, last ? ": " : "", last ? last : "");
+      outcome_fail(outcome, "server '%s' did not attach to its primary in time%s%s", node->name, last ? ": " : "",
+                   last ? last : "");
       explain_replication(context, outcome);
       return false;
     }
-    if (wait_until(deadline_first(context->limit, deadline_after(pause))) == WAIT_CANCELLED) return outcome_cancel(outcome);
+    if (wait_until(deadline_first(context->limit, deadline_after(pause))) == WAIT_CANCELLED)
+      return outcome_cancel(outcome);
   }
 }
 
@@ -47,11 +49,14 @@ static bool clone_node(Context *context, Node *node, const LifeStep *life, Outco
   Node *from = life->from.s ? context_node(context, &life->from, outcome)
                : node->server->replica_of.s ? cluster_node(context->scope.cluster, node->server->replica_of.s) : NULL;
   if (outcome->kind != OUTCOME_OK) return false;
-  if (!from) return outcome_error(outcome, "clone: from which server? '%s' has no 'replica_of', so say 'from'", node->name);
-  if (node_running(node)) return outcome_fail(outcome, "server '%s' is running: stop it before it is cloned anew", node->name);
+  if (!from)
+    return outcome_error(outcome, "clone: from which server? '%s' has no 'replica_of', so say 'from'", node->name);
+  if (node_running(node))
+    return outcome_fail(outcome, "server '%s' is running: stop it before it is cloned anew", node->name);
   if (!node_sweep(node, outcome)) return false;
   if (!dirs_remove(node->dir, context->limit, &error)) return outcome_take_error(outcome, error);
-  g_autofree char *made = dirs_make(node->cluster->dir, node->server->dir ? node->server->dir : node->name, 0700, node->cluster->options->user, &error);
+  g_autofree char *made = dirs_make(node->cluster->dir, node->server->dir ? node->server->dir : node->name, 0700,
+                                    node->cluster->options->user, &error);
   if (!made) return outcome_take_error(outcome, error);
   if (!node_make(node, from, &life->args, limit_of_its_own(context, NODE_MAKE_LIMIT), outcome)) return false;
   if (!node->server->start || node_running(node)) return true;
@@ -68,7 +73,8 @@ static bool promote_node(Context *context, Node *node, const LifeStep *life, Out
 
 /* Leaves a stopped server stopped; with a running one it is done when it is attached. A recipe may stop a running server: what
  * it wrote into the settings file gives way to the test's own settings before the server runs again. */
-static bool turn_towards(Context *context, Node *node, const LifeStep *life, bool has, const Steps *recipe, const char *name, Outcome *outcome) {
+static bool turn_towards(Context *context, Node *node, const LifeStep *life, bool has, const Steps *recipe,
+                         const char *name, Outcome *outcome) {
   if (!need_recipe(node, has, name, outcome)) return false;
   Node *primary = context_node(context, &life->from, outcome);
   if (!primary) return false;
@@ -91,7 +97,15 @@ static bool rejoin_node(Context *context, Node *node, const LifeStep *life, Outc
   return turn_towards(context, node, life, node->engine->has_rejoin, &node->engine->rejoin, "rejoin", outcome);
 }
 
-void step_clone(Context *context, const Step *step, Outcome *outcome) { for_each_server(context, step, clone_node, outcome); }
-void step_promote(Context *context, const Step *step, Outcome *outcome) { for_each_server(context, step, promote_node, outcome); }
-void step_follow(Context *context, const Step *step, Outcome *outcome) { for_each_server(context, step, follow_node, outcome); }
-void step_rejoin(Context *context, const Step *step, Outcome *outcome) { for_each_server(context, step, rejoin_node, outcome); }
+void step_clone(Context *context, const Step *step, Outcome *outcome) {
+  for_each_server(context, step, clone_node, outcome);
+}
+void step_promote(Context *context, const Step *step, Outcome *outcome) {
+  for_each_server(context, step, promote_node, outcome);
+}
+void step_follow(Context *context, const Step *step, Outcome *outcome) {
+  for_each_server(context, step, follow_node, outcome);
+}
+void step_rejoin(Context *context, const Step *step, Outcome *outcome) {
+  for_each_server(context, step, rejoin_node, outcome);
+}

@@ -43,7 +43,8 @@ static bool check_exit(const RunStep *run, const CommandResult *result, const ch
   return outcome_fail(outcome, "'%s' was to exit with status %d, but it %s", name, run->exit_status, end);
 }
 
-static bool check_text(Context *context, const PatternTexts *patterns, const char *text, gsize len, const char *which, Outcome *outcome) {
+static bool check_text(Context *context, const PatternTexts *patterns, const char *text, gsize len, const char *which,
+                       Outcome *outcome) {
   for (guint i = 0; i < patterns->n; i++) {
     g_autoptr(Pattern) made = NULL;
     GError *error = NULL;
@@ -108,7 +109,8 @@ void step_command(Context *context, const Step *step, Outcome *outcome) {
     show_output(&result, argv, outcome);
     return;
   }
-  if (!check_exit(run, &result, argv[0], outcome) || !check_text(context, &run->out, result.out, result.out_len, "stdout", outcome) ||
+  if (!check_exit(run, &result, argv[0], outcome) ||
+      !check_text(context, &run->out, result.out, result.out_len, "stdout", outcome) ||
       !check_text(context, &run->err, result.err, result.err_len, "stderr", outcome)) {
     show_output(&result, argv, outcome);
     return;

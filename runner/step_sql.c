@@ -14,7 +14,9 @@
 #define LOST_GRACE (1 * G_USEC_PER_SEC)
 #define SAME_AS_CAP (64u * 1024 * 1024)
 
-static char *render_for_compare(const Text *text, gsize *len, gpointer data, GError **error) { return scope_render(data, text, len, error); }
+static char *render_for_compare(const Text *text, gsize *len, gpointer data, GError **error) {
+  return scope_render(data, text, len, error);
+}
 
 static CompareOptions compare_options(Context *context) {
   return (CompareOptions){.render = render_for_compare, .data = &context->scope,
@@ -83,7 +85,8 @@ static Deadline statement_limit(const Context *context) {
   return limit_in_try(context, context->scope.cluster->test->dolt ? DOLT_STATEMENT_LIMIT : STATEMENT_LIMIT);
 }
 
-static void tell_statement(Context *context, const Session *session, const char *sql, gsize len, gint64 began, const DbOutcome *said) {
+static void tell_statement(Context *context, const Session *session, const char *sql, gsize len, gint64 began,
+                           const DbOutcome *said) {
   if (context->quiet) return;
   EventLog *log = context->scope.cluster->log;
   event_begin(log, "statement");
@@ -131,13 +134,13 @@ static bool statement_render(Statement *statement, Context *context, const SqlEn
   return true;
 }
 
-static void execute_one(Context *context, Session *session, const char *sql, gsize len, const Statement *statement, const DbSink *sink,
-                        bool warnings, DbOutcome *said) {
+static void execute_one(Context *context, Session *session, const char *sql, gsize len, const Statement *statement,
+                        const DbSink *sink, bool warnings, DbOutcome *said) {
   gint64 began = g_get_monotonic_time();
   bool prepared = statement->args->len > 0;
   session->executing = true;
-  db_execute(session->db, sql, len, prepared, statement->args->len, (const DbCell *)(gpointer)statement->args->data, sink, warnings,
-             statement_limit(context), said);
+  db_execute(session->db, sql, len, prepared, statement->args->len, (const DbCell *)(gpointer)statement->args->data,
+             sink, warnings, statement_limit(context), said);
   session->executing = false;
   session->began = began;
   session->ended = g_get_monotonic_time();
@@ -145,8 +148,8 @@ static void execute_one(Context *context, Session *session, const char *sql, gsi
 }
 
 /* A script stops at its first error, whose outcome is the script's. */
-static bool execute(Context *context, Session *session, const SqlEntry *entry, const Statement *statement, const DbSink *sink, DbOutcome *said,
-                    Outcome *outcome) {
+static bool execute(Context *context, Session *session, const SqlEntry *entry, const Statement *statement,
+                    const DbSink *sink, DbOutcome *said, Outcome *outcome) {
   bool warnings = entry->warnings.given || entry->notices.given;
   if (entry->kind != SQL_SCRIPT) {
     execute_one(context, session, statement->sql, statement->len, statement, sink, warnings, said);
@@ -160,7 +163,8 @@ static bool execute(Context *context, Session *session, const SqlEntry *entry, c
     const SqlPiece *piece = &g_array_index(pieces, SqlPiece, i);
     execute_one(context, session, piece->start, piece->len, statement, NULL, warnings, said);
     if (said->status != DB_OK) {
-      outcome_addf(outcome, "  in statement %u of the script (its line %u): %.*s", i + 1, piece->line, (int)MIN(piece->len, 200), piece->start);
+      outcome_addf(outcome, "  in statement %u of the script (its line %u): %.*s", i + 1, piece->line,
+                   (int)MIN(piece->len, 200), piece->start);
       break;
     }
   }
@@ -175,9 +179,12 @@ static bool store_captures(Context *context, const SqlEntry *entry, const FirstR
     guint column = 0;
     if (!first->has_row || first->columns->len == 0)
       return outcome_fail(outcome, "nothing to capture as '%s': the answer has no row", capture->name.s);
-    while (capture->column && column < first->columns->len && strcmp(g_ptr_array_index(first->columns, column), capture->column) != 0) column++;
+    while (capture->column && column < first->columns->len &&
+           strcmp(g_ptr_array_index(first->columns, column), capture->column) != 0)
+      column++;
     if (column == first->columns->len)
-      return outcome_fail(outcome, "nothing to capture as '%s': the answer has no column '%s'", capture->name.s, capture->column);
+      return outcome_fail(outcome, "nothing to capture as '%s': the answer has no column '%s'", capture->name.s,
+                          capture->column);
     const char *bytes = g_ptr_array_index(first->cells, column);
     if (!bytes) return outcome_fail(outcome, "nothing to capture as '%s': the value is NULL", capture->name.s);
     scope_capture(&context->scope, capture->name.s, bytes, g_array_index(first->lens, gsize, column));
@@ -193,13 +200,15 @@ static void wait_for_exit(Session *session) {
 
 static bool out_of_time(Session *session, const DbOutcome *said, gint64 waited, Outcome *outcome) {
   outcome_fail(outcome, "no answer in %.1f s", (double)waited / G_USEC_PER_SEC);
-  outcome_add(outcome, said->session_usable ? "  the statement was cancelled" : "  the statement could not be cancelled in time; its session was closed");
+  outcome_add(outcome, said->session_usable ? "  the statement was cancelled"
+                                            : "  the statement could not be cancelled in time; its session was closed");
   g_autofree char *state = node_running(session->node) ? NULL : node_exit_story(session->node);
   outcome_add(outcome, session->node->frozen ? "  the server is paused" : state);
   return false;
 }
 
-static bool judge_said(Context *context, Session *session, const SqlEntry *entry, gint64 began, const DbOutcome *said, Outcome *outcome) {
+static bool judge_said(Context *context, Session *session, const SqlEntry *entry, gint64 began, const DbOutcome *said,
+                       Outcome *outcome) {
   bool wants_error = entry->error_match.text.raw || entry->error_code.n > 0;
   if (said->status == DB_CANCELLED) return outcome_cancel(outcome);
   if (said->lost && !wants_error) wait_for_exit(session);
@@ -232,12 +241,14 @@ static bool judge_comparison(Context *context, const SqlEntry *entry, Comparison
   context_summary(context, "%s", summary);
   outcome_fail(outcome, "%s", headline);
   outcome_add(outcome, difference);
-  if (entry->result && entry->result->same_as.s) outcome_addf(outcome, "  expected is what %s answers (same_as)", entry->result->same_as.s);
+  if (entry->result && entry->result->same_as.s)
+    outcome_addf(outcome, "  expected is what %s answers (same_as)", entry->result->same_as.s);
   return false;
 }
 
 /* The other server's answer to the same question, for same_as. */
-static Collected *answer_of_other(Context *context, const SqlStep *sql, const SqlEntry *entry, const Statement *statement, Outcome *outcome) {
+static Collected *answer_of_other(Context *context, const SqlStep *sql, const SqlEntry *entry,
+                                  const Statement *statement, Outcome *outcome) {
   Node *other = context_node(context, &entry->result->same_as, outcome);
   if (!other) return NULL;
   DbOutcome said = {0};
@@ -248,15 +259,16 @@ static Collected *answer_of_other(Context *context, const SqlStep *sql, const Sq
     execute_one(context, session, statement->sql, statement->len, statement, collected_sink(answer), false, &said);
   }
   if (said.status == DB_CANCELLED) outcome_cancel(outcome);
-  else if (said.status != DB_OK) outcome_fail(outcome, "on %s (same_as): %s", other->name, said.text ? said.text : "no answer in time");
+  else if (said.status != DB_OK)
+    outcome_fail(outcome, "on %s (same_as): %s", other->name, said.text ? said.text : "no answer in time");
   if (outcome->kind != OUTCOME_OK) g_clear_pointer(&answer, collected_free);
   session_free(session);
   db_outcome_clear(&said);
   return answer;
 }
 
-static Comparison *comparison_for(Context *context, const SqlStep *sql, const SqlEntry *entry, const Statement *statement, Collected **other,
-                                  Outcome *outcome) {
+static Comparison *comparison_for(Context *context, const SqlStep *sql, const SqlEntry *entry,
+                                  const Statement *statement, Collected **other, Outcome *outcome) {
   CompareOptions options = compare_options(context);
   GError *error = NULL;
   Comparison *comparison = NULL;
@@ -309,14 +321,16 @@ static bool wait_for_round(const SqlEntry *entry, gint64 began, guint round, gin
 
 /* A round that began late, since those before it took their time, took as long as it was waited for (no coordinated
  * omission). */
-static bool run_rounds(Context *context, Session *session, const SqlStep *sql, const SqlEntry *entry, Outcome *outcome) {
+static bool run_rounds(Context *context, Session *session, const SqlStep *sql, const SqlEntry *entry,
+                       Outcome *outcome) {
   gint64 began = clock_now(), due;
   g_autofree Histogram *histogram = g_new0(Histogram, 1);
   for (guint round = 0; round < MAX(entry->times, 1); round++) {
     if (!wait_for_round(entry, began, round, &due, outcome)) return false;
     gint64 late = due > 0 ? MAX(clock_now() - due, 0) : 0;
     if (!run_once(context, session, sql, entry, outcome)) {
-      if (entry->times > 1 && outcome->kind != OUTCOME_CANCELLED) outcome_addf(outcome, "  in round %u of %u", round + 1, entry->times);
+      if (entry->times > 1 && outcome->kind != OUTCOME_CANCELLED)
+        outcome_addf(outcome, "  in round %u of %u", round + 1, entry->times);
       return false;
     }
     histogram_add(histogram, session->ended - session->began + late);
@@ -338,7 +352,8 @@ static bool run_entry(Context *context, Session *session, const SqlStep *sql, co
     outcome_clear(outcome);
     if (!pause_for_retry(outcome)) return false;
   }
-  if (tries > 1 && outcome->kind != OUTCOME_CANCELLED) outcome_addf(outcome, "  tried %u times (retry_attempts)", tries);
+  if (tries > 1 && outcome->kind != OUTCOME_CANCELLED)
+    outcome_addf(outcome, "  tried %u times (retry_attempts)", tries);
   if (outcome->at.line == 0) outcome->at = entry->at;
   return false;
 }
@@ -349,9 +364,10 @@ static bool check_connect_error(Context *context, const SqlStep *sql, const DbOu
   CompareOptions options = compare_options(context);
   bool undecided = false;
   if (said->status == DB_CANCELLED) return outcome_cancel(outcome);
-  if (said->status == DB_TIMED_OUT) return outcome_fail(outcome, "the session neither came about nor was refused in time");
-  g_autofree char *problem = expect_error(&sql->connect_error.code, &sql->connect_error.match, said, "connection", &options,
-                                          context->scope.cluster->test->dolt, &undecided);
+  if (said->status == DB_TIMED_OUT)
+    return outcome_fail(outcome, "the session neither came about nor was refused in time");
+  g_autofree char *problem = expect_error(&sql->connect_error.code, &sql->connect_error.match, said, "connection",
+                                          &options, context->scope.cluster->test->dolt, &undecided);
   if (!problem) return true;
   return undecided ? outcome_error(outcome, "%s", problem) : outcome_fail(outcome, "%s", problem);
 }
@@ -361,7 +377,10 @@ static bool could_not_connect(Node *node, const DbOutcome *said, Outcome *outcom
   if (node->process && !node->process->exited && said->lost) process_wait(node->process, deadline_after(50000));
   if (fiber_cancelled()) return outcome_cancel(outcome);
   g_auto(GStrv) lines = g_strsplit(said->text ? said->text : "", "\n", -1);
-  outcome_fail(outcome, "no session came about: %s", said->status == DB_TIMED_OUT ? "no answer in time" : lines[0] ? lines[0] : "no reason was given");
+  outcome_fail(outcome, "no session came about: %s",
+               said->status == DB_TIMED_OUT ? "no answer in time"
+               : lines[0]                   ? lines[0]
+                                            : "no reason was given");
   for (char **line = lines; *line && line[1]; line++) outcome_addf(outcome, "  %s", g_strstrip(line[1]));
   if (node->frozen) outcome_add(outcome, "  the server is paused");
   else if (!node_running(node) && node->process) {
@@ -387,9 +406,12 @@ static Session *named_session(Context *context, const SqlStep *sql, Node *node, 
   if (!sql->session.s) return NULL;
   Session *session = g_hash_table_lookup(context->scope.cluster->sessions, sql->session.s);
   if (!session) return NULL;
-  if (session->node != node) outcome_fail(outcome, "session '%s' is with server '%s', not '%s'", sql->session.s, session->node->name, node->name);
+  if (session->node != node)
+    outcome_fail(outcome, "session '%s' is with server '%s', not '%s'", sql->session.s, session->node->name,
+                 node->name);
   else if (session->busy) outcome_fail(outcome, "session '%s' is busy with another step", sql->session.s);
-  else if (!db_usable(session->db)) outcome_fail(outcome, "session '%s' was lost in an earlier step (close it to use the name again)", sql->session.s);
+  else if (!db_usable(session->db))
+    outcome_fail(outcome, "session '%s' was lost in an earlier step (close it to use the name again)", sql->session.s);
   return session;
 }
 
@@ -441,7 +463,8 @@ static bool run_on(Context *context, const SqlStep *sql, Node *node, Outcome *ou
   bool good = true, kept = false;
   if (opened) session = open_patiently(context, sql, node, &said, outcome);
   if (outcome->kind != OUTCOME_OK) good = false;
-  else if (sql->connect_error.given && session) good = outcome_fail(outcome, "a session came about, though it was to be refused");
+  else if (sql->connect_error.given && session)
+    good = outcome_fail(outcome, "a session came about, though it was to be refused");
   else if (sql->connect_error.given) good = check_connect_error(context, sql, &said, outcome);
   else if (!session) good = could_not_connect(node, &said, outcome);
   else if (opened && sql->session.s) good = kept = keep_session(context, sql, session, outcome);
@@ -455,7 +478,8 @@ static bool run_attempts(Context *context, const SqlStep *sql, Node *node, Outco
   guint tries = MAX(sql->connection_attempts, 1);
   for (guint i = 1; !run_on(context, sql, node, outcome); i++) {
     if (i == tries || outcome->kind == OUTCOME_CANCELLED) {
-      if (tries > 1 && outcome->headline) outcome_addf(outcome, "  the whole connection was tried %u times (retry_attempts)", tries);
+      if (tries > 1 && outcome->headline)
+        outcome_addf(outcome, "  the whole connection was tried %u times (retry_attempts)", tries);
       return false;
     }
     outcome_clear(outcome);

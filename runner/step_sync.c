@@ -43,7 +43,8 @@ static char *ask(Context *context, Follower *follower, const Text *query, Outcom
   }
   DbOutcome said = {0};
   if (follower->session && !db_usable(follower->session->db)) g_clear_pointer(&follower->session, session_free);
-  if (!follower->session) follower->session = session_open(&scope, follower->node, NULL, context->limit, &said, outcome);
+  if (!follower->session)
+    follower->session = session_open(&scope, follower->node, NULL, context->limit, &said, outcome);
   Collected *answer = collected_new(64 * 1024);
   char *text = NULL;
   if (follower->session && session_ask(follower->session, sql, context->limit, answer, &said)) {
@@ -77,12 +78,16 @@ static bool leads_to(Context *context, Node *node, Node *from, guint depth, GStr
   g_autofree char *why = NULL;
   g_autofree char *answer = node_ask(&scope, node, &node->engine->follows, context->limit, &why);
   if (fiber_cancelled()) return outcome_cancel(outcome);
-  if (!answer) return outcome_fail(outcome, "server '%s' does not say whom it follows: %s", node->name, node->frozen ? "it is paused" : why);
+  if (!answer)
+    return outcome_fail(outcome, "server '%s' does not say whom it follows: %s", node->name,
+                        node->frozen ? "it is paused" : why);
   if (!*answer) g_string_append_printf(path, "  %s follows nobody\n", node->name);
   g_auto(GStrv) ports = g_strsplit(answer, ",", -1);
   for (char **port = ports; *port; port++) {
-    Node *upstream = node_at_port(context->scope.cluster, g_strstrip(*port));   /* its own, or a link's that leads there */
-    if (!upstream) g_string_append_printf(path, "  %s follows port %s, where no server of this test is\n", node->name, *port);
+    Node *upstream =
+        node_at_port(context->scope.cluster, g_strstrip(*port)); /* its own, or a link's that leads there */
+    if (!upstream)
+      g_string_append_printf(path, "  %s follows port %s, where no server of this test is\n", node->name, *port);
     else g_string_append_printf(path, "  %s follows %s\n", node->name, upstream->name);
     if (upstream && leads_to(context, upstream, from, depth - 1, path, outcome)) return true;
     if (outcome->kind != OUTCOME_OK) return false;
@@ -96,7 +101,8 @@ static bool subscribes(Context *context, Node *node, Node *from) {
   scope.roles = (Roles){.self = node, .primary = from};
   if (!node->engine->subscriptions.raw) return false;
   g_autofree char *slots = node_ask(&scope, node, &node->engine->subscriptions, context->limit, NULL);
-  if ((!slots || !*slots) && links_port(scope.cluster, node, from, NULL) != 0) {   /* a subscription may pass its link by */
+  if ((!slots || !*slots) &&
+      links_port(scope.cluster, node, from, NULL) != 0) { /* a subscription may pass its link by */
     scope.direct = true;
     g_free(slots);
     slots = node_ask(&scope, node, &node->engine->subscriptions, context->limit, NULL);
@@ -134,32 +140,38 @@ static bool arrived(Context *context, Follower *follower, Node *from, bool logic
     if (!answer) return false;
     if (answer_is_true(answer)) continue;
     said_last(follower, g_strdup(questions[i].no));
-    if (!engine->diverged.raw) return false;   /* also asked of one that is not attached: its upstream may have refused it */
+    if (!engine->diverged.raw)
+      return false; /* also asked of one that is not attached: its upstream may have refused it */
     g_autofree char *diverged = ask(context, follower, &engine->diverged, outcome);
-    if (answer_is_true(diverged)) outcome_error(outcome, "server '%s' has diverged from '%s': it can never get there", follower->node->name, from->name);
+    if (answer_is_true(diverged))
+      outcome_error(outcome, "server '%s' has diverged from '%s': it can never get there", follower->node->name,
+                    from->name);
     return false;
   }
   return true;
 }
 
-static bool wait_for(Context *context, Follower *follower, Node *from, bool logical, SyncStage stage, Outcome *outcome) {
+static bool wait_for(Context *context, Follower *follower, Node *from, bool logical, SyncStage stage,
+                     Outcome *outcome) {
   for (gint64 pause = FIRST_PAUSE;; pause = MIN(pause * 2, LONGEST_PAUSE)) {
     if (arrived(context, follower, from, logical, stage, outcome)) return true;
     if (fiber_cancelled()) return outcome_cancel(outcome);
     if (outcome->kind != OUTCOME_OK) return false;
     if (deadline_passed(context->limit)) {
       const char *position = g_hash_table_lookup(context->scope.own, "position");
-      return outcome_fail(outcome, "server '%s' did not reach position %s of '%s' in time: %s", follower->node->name, position, from->name,
-                          follower->last ? follower->last : "no answer");
+      return outcome_fail(outcome, "server '%s' did not reach position %s of '%s' in time: %s", follower->node->name,
+                          position, from->name, follower->last ? follower->last : "no answer");
     }
-    if (wait_until(deadline_first(context->limit, deadline_after(pause))) == WAIT_CANCELLED) return outcome_cancel(outcome);
+    if (wait_until(deadline_first(context->limit, deadline_after(pause))) == WAIT_CANCELLED)
+      return outcome_cancel(outcome);
   }
 }
 
 static bool sync_one(Context *context, Node *from, Node *to, SyncStage stage, Outcome *outcome) {
   g_autoptr(GString) path = g_string_new(NULL);
   Follower follower = {.node = to};
-  if (!node_running(to)) return outcome_fail(outcome, "server '%s' is not running: it cannot follow '%s'", to->name, from->name);
+  if (!node_running(to))
+    return outcome_fail(outcome, "server '%s' is not running: it cannot follow '%s'", to->name, from->name);
   if (!node_wait_ready(to, context->limit, outcome)) return false;
   bool physical = leads_to(context, to, from, LONGEST_CHAIN, path, outcome);
   if (outcome->kind != OUTCOME_OK) return false;

@@ -106,7 +106,8 @@ static void add_last_lines(Cluster *cluster, Outcome *outcome) {
     g_autofree char *tail = node_tail(node, EVIDENCE_LINES);
     g_auto(GStrv) lines = g_strsplit(tail, "\n", -1);
     for (char **line = lines; *line; line++)
-      if (**line && !(outcome->detail && strstr(outcome->detail, *line))) outcome_addf(outcome, "  %s | %s", node->name, *line);
+      if (**line && !(outcome->detail && strstr(outcome->detail, *line)))
+        outcome_addf(outcome, "  %s | %s", node->name, *line);
   }
 }
 
@@ -149,7 +150,8 @@ static void run_steps(gpointer data) {
   if (!cluster_start(cluster, part->outcome)) return;
   Context context = {.scope = {.cluster = cluster}, .prefix = "", .list_limit = DEADLINE_NONE};
   if (!steps_run(&context, &cluster->test->steps, part->outcome)) return;
-  if (backgrounds_collect_all(cluster, deadline_in(BACKGROUND_LIMIT), part->outcome)) invariants_end_all(cluster, part->outcome);
+  if (backgrounds_collect_all(cluster, deadline_in(BACKGROUND_LIMIT), part->outcome))
+    invariants_end_all(cluster, part->outcome);
 }
 
 static void run_finally(gpointer data) {
@@ -180,7 +182,9 @@ static void watch_time(gpointer data) {
 
 static Verdict judge(const Outcome *outcome, bool leaked_only) {
   if (leaked_only) return VERDICT_LEAKED;
-  return outcome->kind == OUTCOME_OK ? VERDICT_PASSED : outcome->kind == OUTCOME_FAILED ? VERDICT_FAILED : VERDICT_ERROR;
+  return outcome->kind == OUTCOME_OK       ? VERDICT_PASSED
+         : outcome->kind == OUTCOME_FAILED ? VERDICT_FAILED
+                                           : VERDICT_ERROR;
 }
 
 /* True: it was interrupted. The test's time begins when its ports are there: another run may have had them. */
@@ -257,7 +261,8 @@ static void run_cluster(Worker *worker, Outcome *outcome) {
   cluster_stop(cluster, &stop);
   if (!interrupted) add_story(outcome, "when the servers were stopped", &stop);
   /* Whether they would have stopped by themselves is not known. */
-  if (worker->hurry && outcome->kind == OUTCOME_OK) outcome_error(outcome, "the run was stopped while the servers were being stopped");
+  if (worker->hurry && outcome->kind == OUTCOME_OK)
+    outcome_error(outcome, "the run was stopped while the servers were being stopped");
   bool clean = outcome->kind == OUTCOME_OK;
   cluster_leaks(cluster, &leaks);
   bool leaked = leaks.kind == OUTCOME_FAILED;

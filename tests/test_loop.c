@@ -113,7 +113,8 @@ static void many(gpointer data) {
   wait_turn();
   wait_turn();
   cond_wake(&news);
-  for (guint i = 0; i < G_N_ELEMENTS(fibers); i++) g_assert_cmpint(fiber_join(fibers[i], DEADLINE_NONE), ==, WAIT_READY);
+  for (guint i = 0; i < G_N_ELEMENTS(fibers); i++)
+    g_assert_cmpint(fiber_join(fibers[i], DEADLINE_NONE), ==, WAIT_READY);
 }
 
 static void test_many(void) { in_loop(many); }

@@ -9,7 +9,8 @@
 #include "runner/session.h"
 #include "yamldef/template_parse.h"
 
-static const Engine engine = {.name = "e", .words = {.user = {.raw = "postgres", .len = 8}, .database = {.raw = "db", .len = 2}}};
+static const Engine engine = {.name = "e",
+                              .words = {.user = {.raw = "postgres", .len = 8}, .database = {.raw = "db", .len = 2}}};
 static const Server servers[] = {
   {.name = {"a", {0}}, .engine = &engine, .cluster = "x", .runs = true},
   {.name = {"b", {0}}, .engine = &engine, .cluster = "x", .runs = true, .words = {.user = {.raw = "own", .len = 3}}},
@@ -30,8 +31,13 @@ static void set_up(Fixture *f, gconstpointer data) {
   f->cluster = (Cluster){.nodes = g_ptr_array_new(), .test = &test, .planned = &planned, .options = &options,
                          .port_names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL)};
   for (guint i = 0; i < G_N_ELEMENTS(servers); i++) {
-    f->nodes[i] = (Node){.cluster = &f->cluster, .server = &servers[i], .engine = &engine, .name = servers[i].name.s, .port = ports[i],
-                         .dir = g_strdup_printf("/test/%s", servers[i].name.s), .extra_ports = g_hash_table_new(g_str_hash, g_str_equal)};
+    f->nodes[i] = (Node){.cluster = &f->cluster,
+                         .server = &servers[i],
+                         .engine = &engine,
+                         .name = servers[i].name.s,
+                         .port = ports[i],
+                         .dir = g_strdup_printf("/test/%s", servers[i].name.s),
+                         .extra_ports = g_hash_table_new(g_str_hash, g_str_equal)};
     g_ptr_array_add(f->cluster.nodes, &f->nodes[i]);
   }
   f->nodes[2].host = g_strdup("192.0.2.1");
@@ -87,7 +93,8 @@ static void of_nobody(Fixture *f, gconstpointer data) {
   assert_renders(&scope, "{{var x}}", "! variable 'x' has no value yet");
   assert_renders(&scope, "{{link x}}", "! there is no link 'x' in this test");
   g_unsetenv("RUNNER_TEST_NAMES");
-  assert_renders(&scope, "{{env RUNNER_TEST_NAMES}}", "! the environment variable RUNNER_TEST_NAMES is not set where runner was started");
+  assert_renders(&scope, "{{env RUNNER_TEST_NAMES}}",
+                 "! the environment variable RUNNER_TEST_NAMES is not set where runner was started");
   assert_renders(&scope, "{{each peer \"%\" \",\"}}", "! 'each' is for what an engine says of its own cluster");
 }
 
@@ -104,7 +111,8 @@ static void members(Fixture *f, gconstpointer data) {
   Scope scope = {.cluster = &f->cluster, .roles = {.self = &f->nodes[0]}};
   assert_renders(&scope, "{{each peer \"h:%\" \",\"}}", "h:20001,h:20002");
   assert_renders(&scope, "{{each peer.rest \"%=%\" \" \"}}", "21001=21001 21002=21002");
-  assert_renders(&scope, "{{each peer.nothing \"%\" \",\"}}", "! in '{{each peer.nothing}}': server 'a' has no such port");
+  assert_renders(&scope, "{{each peer.nothing \"%\" \",\"}}",
+                 "! in '{{each peer.nothing}}': server 'a' has no such port");
   /* One of no cluster is alone, whoever else is of none. */
   scope.roles.self = &f->nodes[2];
   assert_renders(&scope, "{{each peer \"%\" \",\"}}", "20003");
@@ -135,23 +143,29 @@ static void socket_too_long(Fixture *f, gconstpointer data) {
   g_free(f->cluster.socket_dir);
   f->cluster.socket_dir = g_strnfill(100, 's');
   g_autofree char *wanted = g_strdup_printf(
-      "! the socket path '%s/20001.s' is 108 bytes long, the system takes 107: set TMPDIR to a shorter directory", f->cluster.socket_dir);
+      "! the socket path '%s/20001.s' is 108 bytes long, the system takes 107: set TMPDIR to a shorter directory",
+      f->cluster.socket_dir);
   assert_renders(&scope, "{{socket a}}", wanted);
 }
 
 /* What engines print for true, and nothing else. */
 static void truth(Fixture *f, gconstpointer data) {
-  static const char *const yes[] = {"t", "true", "TRUE", "1", "on", "Yes"}, *const no[] = {NULL, "", "f", "0", "2", "tr", " t", "false", "NULL"};
+  static const char *const yes[] = {"t", "true", "TRUE", "1", "on", "Yes"}, *const no[] = {NULL, "",      "f",
+                                                                                           "0",  "2",     "tr",
+                                                                                           " t", "false", "NULL"};
   for (guint i = 0; i < G_N_ELEMENTS(yes); i++) g_assert_true(answer_is_true(yes[i]));
   for (guint i = 0; i < G_N_ELEMENTS(no); i++) g_assert_false(answer_is_true(no[i]));
 }
 
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
-  static const struct { const char *path; void (*fn)(Fixture *f, gconstpointer data); } cases[] = {
-    {"/names/of_servers", of_servers}, {"/names/of_nobody", of_nobody}, {"/names/roles", roles}, {"/names/members", members},
-    {"/names/variables", variables}, {"/names/socket_too_long", socket_too_long}, {"/names/truth", truth},
+  static const struct { const char *path; void (*fn)(Fixture *f, gconstpointer data);
+  } cases[] = {
+      {"/names/of_servers", of_servers}, {"/names/of_nobody", of_nobody}, {"/names/roles", roles},
+      {"/names/members", members},       {"/names/variables", variables}, {"/names/socket_too_long", socket_too_long},
+      {"/names/truth", truth},
   };
-  for (guint i = 0; i < G_N_ELEMENTS(cases); i++) g_test_add(cases[i].path, Fixture, NULL, set_up, cases[i].fn, tear_down);
+  for (guint i = 0; i < G_N_ELEMENTS(cases); i++)
+    g_test_add(cases[i].path, Fixture, NULL, set_up, cases[i].fn, tear_down);
   return g_test_run();
 }

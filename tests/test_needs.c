@@ -2,11 +2,13 @@
 #include "runner/needs.h"
 
 static void test_versions(void) {
-  static const struct { const char *version, *wish; bool holds; } cases[] = {
-    {"15.20", ">= 15", true},      {"15.20", ">= 15.20", true}, {"15.20", ">= 15.21", false}, {"15.20", ">15", false},
-    {"15.20", "< 17", true},       {"15.20", "<17", true},      {"9.6.24", ">= 10", false},   {"10.11.19", "= 10.11", true},
-    {"10.11.19", "10.6", false},   {"17.1", "!= 17", false},    {"16.3", "!= 17", true},      {"10.11.19", "<= 10.11", true},
-    {"10.11.19", "== 10.11.19", true},
+  static const struct { const char *version, *wish; bool holds;
+  } cases[] = {
+      {"15.20", ">= 15", true},          {"15.20", ">= 15.20", true},   {"15.20", ">= 15.21", false},
+      {"15.20", ">15", false},           {"15.20", "< 17", true},       {"15.20", "<17", true},
+      {"9.6.24", ">= 10", false},        {"10.11.19", "= 10.11", true}, {"10.11.19", "10.6", false},
+      {"17.1", "!= 17", false},          {"16.3", "!= 17", true},       {"10.11.19", "<= 10.11", true},
+      {"10.11.19", "== 10.11.19", true},
   };
   for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
     bool bad = true;

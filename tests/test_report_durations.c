@@ -15,7 +15,9 @@ static void add(RunRecord *record, const char *format, ...) {
 
 static void add_test(RunRecord *record, guint number, const char *name, const char *verdict, gint64 us) {
   add(record, "\"e\":\"planned\",\"test\":%u,\"attempt\":1,\"name\":\"%s\",\"file\":\"f.yaml\"", number, name);
-  if (verdict) add(record, "\"e\":\"verdict\",\"test\":%u,\"attempt\":1,\"verdict\":\"%s\",\"us\":%" G_GINT64_FORMAT, number, verdict, us);
+  if (verdict)
+    add(record, "\"e\":\"verdict\",\"test\":%u,\"attempt\":1,\"verdict\":\"%s\",\"us\":%" G_GINT64_FORMAT, number,
+        verdict, us);
 }
 
 static void says(RunRecord *record, const char *expected) {

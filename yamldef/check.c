@@ -67,7 +67,8 @@ static void check_debugger(Check *c, const Server *server) {
     if (debugger->raw == NULL || strcmp(debugger->raw, DEBUGGERS[i]) == 0)
       return;
   g_autofree char *hint = did_you_mean(debugger->raw, DEBUGGERS, G_N_ELEMENTS(DEBUGGERS));
-  complain(c->l, debugger->at, hint, "'%s' is no debugger: dlv, gdbserver, lldb-server and valgrind are", debugger->raw);
+  complain(c->l, debugger->at, hint, "'%s' is no debugger: dlv, gdbserver, lldb-server and valgrind are",
+           debugger->raw);
 }
 
 static void check_server(Check *c, const Server *server) {

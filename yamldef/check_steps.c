@@ -89,7 +89,8 @@ static void check_entry(Check *c, const Step *step, const SqlEntry *entry) {
   check_kind(c, entry);
   check_latency(c, &entry->latency);
   if ((entry->rate > 0 || entry->latency.given) && entry->times < 2)
-    complain(c->l, entry->at, NULL, "'%s' needs 'times': one statement has neither", entry->rate > 0 ? "rate" : "latency");
+    complain(c->l, entry->at, NULL, "'%s' needs 'times': one statement has neither",
+             entry->rate > 0 ? "rate" : "latency");
   check_repeat(c, entry, c->repeats);
   if (entry->capture.n > 0 && (on->all || on->servers.n > 1))
     complain(c->l, entry->at, NULL, "'capture' needs one server, and 'on' names several");
@@ -304,7 +305,8 @@ static void check_modifiers(Check *c, const Step *step) {
     use_server(c, step->when.server);
   if (step->background.s == NULL)
     return;
-  if (step->verb == VERB_AWAIT || step->verb == VERB_CLOSE || step->verb == VERB_WORKLOAD || step->verb == VERB_INVARIANT)
+  if (step->verb == VERB_AWAIT || step->verb == VERB_CLOSE || step->verb == VERB_WORKLOAD ||
+      step->verb == VERB_INVARIANT)
     complain(c->l, step->background.at, NULL, "'%s' cannot go on in the background", verb_word(step->verb));
   if (!g_hash_table_add(c->backgrounds, (gpointer)(guintptr)step->background.s))
     complain(c->l, step->background.at, NULL, "another background step is called '%s' too, and nothing has awaited it",

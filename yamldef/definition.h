@@ -99,7 +99,7 @@ typedef struct ResultExpectation {
   bool has_rows;             /* rows or rows_file was given */
   guint n_either;
   const Rows *either;
-  const char *rows_file;     /* CSV, path resolved against the definition, NULL if not given; read at load into either[0] */
+  const char *rows_file; /* CSV, path resolved against the definition, NULL if not given; read at load into either[0] */
   bool ordered;              /* default true */
   gint64 row_count;          /* -1: not asked */
   Name same_as;              /* another server's answer to the same query */
@@ -196,7 +196,7 @@ typedef struct LifeStep {
   Names servers;             /* at least one */
   Pairs settings;            /* start, restart, reload */
   bool has_args, has_envs;
-  Texts args;                /* start, restart: of this run and later ones in Dolt's dialect; clone: added to the recipe's */
+  Texts args; /* start, restart: of this run and later ones in Dolt's dialect; clone: added to the recipe's */
   Texts envs;
   Text bindir;
   bool lasting;              /* Dolt's restart_server: args and envs stay */
@@ -354,7 +354,14 @@ struct Step {
   Name background;
   union {
     SqlStep sql; CloseStep close; AwaitStep await; LifeStep life; SyncStep sync; EqualStep equal; LogStep log;
-    RunStep run; HttpStep http; FileStep file; LinkStep link; TogetherStep together; LoopStep loop; GroupStep group; SleepStep sleep;
+    RunStep run;
+    HttpStep http;
+    FileStep file;
+    LinkStep link;
+    TogetherStep together;
+    LoopStep loop;
+    GroupStep group;
+    SleepStep sleep;
     WorkloadStep workload; WorkloadLook look; InvariantStep invariant; EndInvariantStep end_invariant;
   };
 };
@@ -427,7 +434,8 @@ typedef struct Engine {
   Text role;                 /* a query; raw NULL: none */
   Steps position;            /* must capture `position` */
   Text attached, applied, flushed, written;
-  Text subscriptions;        /* asked of a subscriber whose publisher is "primary": its slots there, as an SQL list; NULL: none */
+  Text
+      subscriptions; /* asked of a subscriber whose publisher is "primary": its slots there, as an SQL list; NULL: none */
   Text copied;               /* asked of a subscriber: its table copies are done */
   Text subscriber;           /* asked of the publisher, with var "position" and var "subscriptions" */
   Text follows;              /* asked of a replica: its upstream's port */
@@ -439,7 +447,8 @@ typedef struct Engine {
   Steps clone, promote, follow, rejoin;
   bool has_clone, has_promote, has_follow, has_rejoin;
   bool clone_created;        /* clone begins from what `create` makes; default: from an empty directory */
-  bool clone_unstarted;      /* replicas made with the test are cloned before their upstream's first start, unless it has an `init` */
+  bool
+      clone_unstarted; /* replicas made with the test are cloned before their upstream's first start, unless it has an `init` */
 } Engine;
 
 typedef struct Server {
@@ -495,7 +504,7 @@ typedef struct Test {
   const char *name;          /* with the matrix's values: "name [mode=async]" */
   const char *base_name;     /* without */
   Place at;
-  bool dolt;                 /* Dolt's limits: statement 20 s, pauses of 50 ms at most, patterns over the whole output */
+  bool dolt; /* Dolt's limits: statement 20 s, pauses of 50 ms at most, patterns over the whole output */
   Names tags;
   const char *skip;          /* NULL: runs */
   Needs needs;

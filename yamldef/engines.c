@@ -6,11 +6,11 @@
 #include <string.h>
 
 /* Paths are relative to where make runs. */
-#define EMBED(name)                                                                                                        \
-  __asm__(".section .rodata\n"                                                                                             \
-          "engine_" #name "_begin: .incbin \"yamldef/engines/" #name ".yaml\"\n"                                           \
-          "engine_" #name "_end: .byte 0\n"                                                                                \
-          ".previous\n");                                                                                                  \
+#define EMBED(name)                                                                                                    \
+  __asm__(".section .rodata\n"                                                                                         \
+          "engine_" #name "_begin: .incbin \"yamldef/engines/" #name ".yaml\"\n"                                       \
+          "engine_" #name "_end: .byte 0\n"                                                                            \
+          ".previous\n");                                                                                              \
   extern const char engine_##name##_begin[], engine_##name##_end[]
 
 EMBED(postgresql);

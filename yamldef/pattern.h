@@ -29,8 +29,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Pattern, pattern_free)
 
 /* Searches subject from `from`.  On PATTERN_YES start and end (bytes; may be NULL) say where.  On PATTERN_UNDECIDED
  * *why (may be NULL) is a static text. */
-PatternResult pattern_search(const Pattern *pattern, const char *subject, gsize len, gsize from, gsize *start, gsize *end,
-                             const char **why);
+PatternResult pattern_search(const Pattern *pattern, const char *subject, gsize len, gsize from, gsize *start,
+                             gsize *end, const char **why);
 
 /* After the newest PATTERN_YES of this pattern: the bytes of a group, by number or name, newly allocated; NULL when
  * the group took no part or does not exist. */

@@ -45,7 +45,9 @@ static void check_one(Loader *l, const Step *step) {
   case VERB_CHECK_WORKLOAD:
   case VERB_STOP_WORKLOAD:
   case VERB_INVARIANT:
-  case VERB_END_INVARIANT: complain(l, step->at, NULL, "'%s' belongs to tests, not to recipes", verb_word(step->verb)); break;
+  case VERB_END_INVARIANT:
+    complain(l, step->at, NULL, "'%s' belongs to tests, not to recipes", verb_word(step->verb));
+    break;
   case VERB_LINK: complain(l, step->at, NULL, "a profile knows no links"); break;
   case VERB_HTTP:
   case VERB_CLOSE:

@@ -34,7 +34,8 @@ char *find_source(Loader *l, Place at, const char *path) {
   for (guint i = 0; i < G_N_ELEMENTS(candidates); i++)
     if (candidates[i] != NULL && g_file_test(candidates[i], G_FILE_TEST_EXISTS))
       return g_strdup(candidates[i]);
-  (l->dolt ? doubt : complain)(l, at, NULL, "no file '%s' stands beside the definition or below the current directory", path);
+  (l->dolt ? doubt : complain)(l, at, NULL, "no file '%s' stands beside the definition or below the current directory",
+                               path);
   return NULL;
 }
 

@@ -25,7 +25,8 @@
 #include "yamldef/definition.h"
 
 /* What a call stands for, newly allocated; NULL with error set when it stands for nothing. */
-typedef char *(*TemplateResolve)(TemplateCall call, guint n_args, const char *const *args, gpointer data, GError **error);
+typedef char *(*TemplateResolve)(TemplateCall call, guint n_args, const char *const *args, gpointer data,
+                                 GError **error);
 
 /* The text with its calls resolved; *len (may be NULL) is its length, as texts may hold NUL.  A text that was not given
  * renders to NULL without an error. */

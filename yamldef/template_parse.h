@@ -15,8 +15,8 @@ typedef enum ConstantFound {
 typedef ConstantFound (*ConstantLookup)(const char *name, const char **text, gsize *len, gpointer data);
 
 /* Makes *out from the bytes of a scalar.  False with error set when a call is begun but is not right. */
-bool template_parse(Arena *arena, const char *bytes, gsize len, Place at, ConstantLookup lookup, gpointer data, Text *out,
-                    GError **error);
+bool template_parse(Arena *arena, const char *bytes, gsize len, Place at, ConstantLookup lookup, gpointer data,
+                    Text *out, GError **error);
 
 /* When the whole scalar is one `{{var NAME}}`: NAME, newly allocated; else NULL. */
 char *template_single_var(const char *bytes, gsize len);

@@ -265,7 +265,8 @@ static const Vocabulary VOCAB_HTTP = {"a request", WORDS(HTTP_WORDS), .obvious =
 
 static const Word FILE_STEP_WORDS[] = {
     MUST("server", NAME, FileStep, server, "in whose directory"),
-    MUST("path", TEXT, FileStep, path, "below that directory; where it only looks a pattern such as *.log, which must match one"),
+    MUST("path", TEXT, FileStep, path,
+         "below that directory; where it only looks a pattern such as *.log, which must match one"),
     AT("exists", BOOL, FileStep, exists, "true: it is there"),
     AT("absent", BOOL, FileStep, absent, "true: it is not there"),
     AT("matches", PATTERNS, FileStep, matches, "each must match what is in it"),
@@ -357,7 +358,8 @@ static const Word WORKLOAD_WORDS[] = {
     MUST("name", NAME, WorkloadStep, name, "what other steps call it"),
     MUST("on", TARGET, WorkloadStep, on, "a server, a list, all, or {role: primary}, asked again at each connection"),
     AT("clients", COUNT, WorkloadStep, clients, "how many write at once; default 1"),
-    AT("rate", COUNT, WorkloadStep, rate, "writes a second of all together; latencies then count from when each was due"),
+    AT("rate", COUNT, WorkloadStep, rate,
+       "writes a second of all together; latencies then count from when each was due"),
     MUST("write", TEXT, WorkloadStep, write, "SQL with {{var \"id\"}}, a number that no two writes have"),
     AT("read", TEXT, WorkloadStep, read, "SQL that gives the ids that are there, in one column"),
     AT("reconnect", BOOL, WorkloadStep, reconnect, "a writer whose session is lost opens another"),
@@ -391,8 +393,8 @@ static const Word INVARIANT_COUNT_WORDS[] = {
     MUST("value", CELL_POINTER, InvariantCount, value, "an answer"),
     AT_HAS("max", SIZE, InvariantCount, max, has_max, "no more servers than this may give it at once"),
 };
-static const Vocabulary VOCAB_INVARIANT_COUNT = {"a count", WORDS(INVARIANT_COUNT_WORDS), .size = sizeof(InvariantCount),
-                                                 .place = 1 + offsetof(InvariantCount, at)};
+static const Vocabulary VOCAB_INVARIANT_COUNT = {
+    "a count", WORDS(INVARIANT_COUNT_WORDS), .size = sizeof(InvariantCount), .place = 1 + offsetof(InvariantCount, at)};
 
 static const Word INVARIANT_WORDS[] = {
     MUST("name", NAME, InvariantStep, name, "what other steps call it"),
@@ -449,7 +451,8 @@ const VerbWord VERBS[] = {
     VERB("sleep", DURATION, sleep.length, NULL, VERB_SLEEP, "waits; a condition is nearly always better"),
     VERB("together", LANES, together, NULL, VERB_TOGETHER, "runs lists of steps beside each other"),
     VERB("loop", RECORD, loop, &VOCAB_LOOP, VERB_LOOP, "runs steps several times"),
-    VERB("workload", RECORD, workload, &VOCAB_WORKLOAD, VERB_WORKLOAD, "starts writers and keeps what became of each write"),
+    VERB("workload", RECORD, workload, &VOCAB_WORKLOAD, VERB_WORKLOAD,
+         "starts writers and keeps what became of each write"),
     VERB("check_workload", RECORD, look, &VOCAB_CHECK_WORKLOAD, VERB_CHECK_WORKLOAD, "looks at a workload that runs"),
     VERB("stop_workload", RECORD, look, &VOCAB_STOP_WORKLOAD, VERB_STOP_WORKLOAD, "ends a workload and judges it"),
     VERB("invariant", RECORD, invariant, &VOCAB_INVARIANT, VERB_INVARIANT, "is looked at again and again from now on"),
@@ -626,7 +629,8 @@ static const Word ENGINE_WORDS[] = {
     AT("data", TEXT, Engine, data, "the database's own directory, where it is not the server's"),
     AT("init", SQL_INIT, Engine, init, "SQL of the profile's own after the first start"),
     AT("clone_created", BOOL, Engine, clone_created, "clone begins from what create makes, not from nothing"),
-    AT("clone_unstarted", BOOL, Engine, clone_unstarted, "a test's replicas are cloned before their upstream first starts, if it has no init"),
+    AT("clone_unstarted", BOOL, Engine, clone_unstarted,
+       "a test's replicas are cloned before their upstream first starts, if it has no init"),
     WHOLE("recipes", RECORD, &VOCAB_RECIPES, "{clone, promote, follow, rejoin}"),
 };
 static const Engine ENGINE_DEFAULTS = {.hold_port = true, .ready = {.within = -1}};
