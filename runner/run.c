@@ -109,11 +109,8 @@ static void take_events(Attempt *attempt) {
 }
 
 /* The run's own events go the same way as the workers'. */
-static void own_event_written(gpointer data) {}
-
 static void begin_own_events(Run *run) {
   run->log = event_log_new(run->merged, run->id, 0, 0);
-  event_log_on_line(run->log, own_event_written, run);
 }
 
 /* Reads back what was written to the merged file by ourselves, so that the record hears all from one source. */
